@@ -1,0 +1,1 @@
+//! Latency of a whole call, measured through real sockets.

@@ -1,0 +1,2 @@
+//! Visavis.
+fn main() {}

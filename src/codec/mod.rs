@@ -1,0 +1,108 @@
+//! AV1 and Opus behind blocking traits: no threads of ours, no rings. The engine gives each codec its thread.
+
+use crate::media::{Colour, FrameId, Picture};
+
+/// What an encoder is made for. A new size needs a new encoder; the rate is set with every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoEncoderConfig {
+    /// Width in luma samples, 16 to [`crate::media::MAX_DIMENSION`].
+    pub width: u32,
+    /// Height in luma samples, 16 to [`crate::media::MAX_DIMENSION`].
+    pub height: u32,
+    /// Frames a second that the rate control plans for.
+    pub fps: u32,
+    /// Rate to begin with.
+    pub bitrate_kbps: u32,
+    /// Threads that the encoder may use, its caller's included.
+    pub threads: usize,
+    /// Colour description written into the stream.
+    pub colour: Colour,
+}
+
+/// What is wanted of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRequest {
+    /// Target rate from this frame on.
+    pub bitrate_kbps: u32,
+    /// Make this one a keyframe.
+    pub keyframe: bool,
+}
+
+/// A frame that came out of an encoder.
+#[derive(Clone, Debug)]
+pub struct CodedFrame {
+    /// Number it was put in with.
+    pub id: FrameId,
+    /// Whether decoding can start here.
+    pub keyframe: bool,
+    /// One temporal unit, low-overhead OBU format.
+    pub data: Vec<u8>,
+}
+
+/// A blocking AV1 encoder.
+pub trait VideoEncoder: Send {
+    /// Its name on the command line and in reports.
+    fn name(&self) -> &'static str;
+
+    /// Encodes one picture; what is finished (this one, or with a deep encoder an earlier one) is appended to `out`.
+    fn encode(
+        &mut self,
+        id: FrameId,
+        picture: &Picture,
+        request: FrameRequest,
+        out: &mut Vec<CodedFrame>,
+    ) -> Result<(), CodecError>;
+
+    /// Frames put in that have not come out: the depth it holds back, 0 for a live encoder.
+    fn held_frames(&self) -> usize;
+}
+
+/// A blocking AV1 decoder.
+pub trait VideoDecoder: Send {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Decodes one temporal unit and gives the picture it shows, if the decoder has it already.
+    ///
+    /// After an error the decoder stays usable: the next keyframe heals it.
+    fn decode(&mut self, data: &[u8]) -> Result<Option<Picture>, CodecError>;
+
+    /// Temporal units put in whose picture has not come out.
+    fn held_frames(&self) -> usize;
+}
+
+/// What can go wrong in a codec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The configuration cannot be served.
+    #[error("{codec} cannot be opened: {why}")]
+    Open {
+        /// Which codec.
+        codec: &'static str,
+        /// The library's reason.
+        why: String,
+    },
+    /// A picture of another size than the encoder was made for.
+    #[error("the encoder is for {expected_width}×{expected_height}, the picture has {width}×{height}")]
+    WrongSize {
+        /// The encoder's width.
+        expected_width: u32,
+        /// The encoder's height.
+        expected_height: u32,
+        /// The picture's width.
+        width: u32,
+        /// The picture's height.
+        height: u32,
+    },
+    /// The library gave up on this input.
+    #[error("{codec} failed: {why}")]
+    Failed {
+        /// Which codec.
+        codec: &'static str,
+        /// The library's reason.
+        why: String,
+    },
+    /// The bitstream is not valid AV1 or Opus, or not of a kind that calls use (8-bit 4:2:0, bounded size).
+    #[error("bitstream refused: {0}")]
+    Bitstream(String),
+}

@@ -1,0 +1,1 @@
+//! Identity, device chain, sealed envelopes, MLS group, SFrame, safety number. Sees no socket address.

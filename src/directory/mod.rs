@@ -1,0 +1,1 @@
+//! Accounts, device chains, presence and the rules of the invitation mailbox. Sans-IO.

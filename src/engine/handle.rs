@@ -1,0 +1,364 @@
+//! What the window and the command line hold of an engine: commands in, snapshots out, the newest picture beside them.
+//!
+//! The engine owns devices, keys and sockets; whoever holds the handle sees plain data only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::call::UserConsent;
+use crate::media::{SlotReader, Timestamp, VideoFrame};
+
+/// Commands that may wait for the engine; one more is refused, which no person's clicking reaches.
+pub const COMMAND_QUEUE: usize = 64;
+
+/// What a person (or a script) asks of the engine. Nothing here blocks: the outcome shows in the next snapshots.
+#[derive(Debug)]
+pub enum Command {
+    /// Make an identity and register it. `handle` is the part before the `@`; `server` the address with key.
+    CreateProfile {
+        /// Name part of the handle.
+        name: String,
+        /// Server address as the server prints it.
+        server: String,
+    },
+    /// Add a contact by handle or link.
+    AddContact {
+        /// `name@host` or a `visavis:` link.
+        text: String,
+    },
+    /// Forget a contact.
+    RemoveContact {
+        /// Whom.
+        handle: String,
+    },
+    /// Ring somebody. Calling is itself the consent to show and speak once they accept.
+    Dial {
+        /// Whom.
+        handle: String,
+        /// With picture.
+        video: bool,
+        /// The act of the person.
+        consent: UserConsent,
+    },
+    /// Answer the call that rings.
+    Accept {
+        /// Show the own picture.
+        video: bool,
+        /// The act of the person.
+        consent: UserConsent,
+    },
+    /// Refuse the call that rings.
+    Decline,
+    /// Stop ringing out, or end the call.
+    HangUp,
+    /// Leave the "call ended" state.
+    Dismiss,
+    /// Microphone on or off (packets keep flowing either way).
+    SetMicrophone {
+        /// On.
+        on: bool,
+    },
+    /// Camera on or off.
+    SetCamera {
+        /// On.
+        on: bool,
+    },
+    /// Use these devices from now on, also within a call.
+    SelectDevices(DeviceChoice),
+    /// Look at camera and level meter outside of a call (welcome, settings); released by `false`.
+    Preview {
+        /// On.
+        on: bool,
+    },
+    /// Play the ring tone once on the chosen speaker.
+    TestSpeaker,
+    /// Look for devices again.
+    RefreshDevices,
+    /// End everything.
+    Shutdown,
+}
+
+/// Chosen devices by name; `None` is the system's default, `Some("none")` none at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeviceChoice {
+    /// Camera.
+    pub camera: Option<String>,
+    /// Microphone.
+    pub microphone: Option<String>,
+    /// Speaker.
+    pub speaker: Option<String>,
+}
+
+/// Everything that can be seen of an engine at one moment. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Own identity, once there is one.
+    pub me: Option<Me>,
+    /// Connection to the server.
+    pub server: ServerStatus,
+    /// Contacts in the order they were added.
+    pub contacts: Arc<[Contact]>,
+    /// The call, or how the last one ended.
+    pub call: CallView,
+    /// Devices that exist and that are open.
+    pub devices: Arc<DeviceView>,
+    /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.
+    pub notice: Option<(u64, Arc<str>)>,
+}
+
+/// Own identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// `name@host`.
+    pub handle: String,
+    /// Link to hand to others.
+    pub link: String,
+}
+
+/// Connection to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServerStatus {
+    /// No profile, nothing to connect to.
+    #[default]
+    Idle,
+    /// Trying.
+    Connecting,
+    /// There.
+    Online,
+    /// Lost or refused; tried again on its own unless `fatal`.
+    Offline {
+        /// Why, in words for the person.
+        why: String,
+        /// Will not get better by waiting (wrong key, version too old).
+        fatal: bool,
+    },
+}
+
+/// Somebody that can be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// `name@host`.
+    pub handle: String,
+    /// Added by link or code, so known to be the right one.
+    pub verified: bool,
+    /// Connected to the server now.
+    pub online: bool,
+    /// The account's root key is another than the one pinned: calling is blocked.
+    pub key_changed: bool,
+}
+
+/// The call as a person sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum CallView {
+    /// None.
+    #[default]
+    Idle,
+    /// Our invitation is out.
+    Outgoing {
+        /// Whom.
+        peer: Peer,
+        /// With picture.
+        video: bool,
+        /// Whether a device of theirs has been reached.
+        ringing: bool,
+        /// When it began.
+        since: Timestamp,
+    },
+    /// Somebody rings. Nothing has been opened or sent.
+    Incoming {
+        /// Who.
+        peer: Peer,
+        /// With picture.
+        video: bool,
+        /// When it began.
+        since: Timestamp,
+    },
+    /// Accepted; keys and path are being made.
+    Connecting {
+        /// With whom.
+        peer: Peer,
+        /// When it began.
+        since: Timestamp,
+    },
+    /// Face to face.
+    Active(Box<ActiveView>),
+    /// Over.
+    Ended {
+        /// With whom.
+        peer: Peer,
+        /// How.
+        outcome: crate::call::Outcome,
+        /// Seconds of talk.
+        talked_s: u64,
+    },
+}
+
+/// The other side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// `name@host`.
+    pub handle: String,
+    /// Known to be the right one.
+    pub verified: bool,
+}
+
+/// A call that runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ActiveView {
+    /// With whom.
+    pub peer: Peer,
+    /// When both sides were ready.
+    pub since: Timestamp,
+    /// Direct or by relay.
+    pub path: PathView,
+    /// Own microphone is on.
+    pub microphone_on: bool,
+    /// Own camera is on.
+    pub camera_on: bool,
+    /// Peer says its microphone is on.
+    pub peer_microphone_on: bool,
+    /// Peer says its camera is on.
+    pub peer_camera_on: bool,
+    /// Level of the own microphone, 0 to 1.
+    pub microphone_level: f32,
+    /// Level of what is heard, 0 to 1.
+    pub speaker_level: f32,
+    /// Speech was heard at the microphone while it is muted.
+    pub speaking_while_muted: bool,
+    /// No sound packet for over a second.
+    pub no_incoming_sound: bool,
+    /// 60 digits, the same on both sides.
+    pub safety_number: Arc<str>,
+    /// Digits of the MLS epoch authenticator, to be read aloud.
+    pub in_call_code: Arc<str>,
+    /// MLS epoch.
+    pub epoch: u64,
+    /// Seconds since the keys were last refreshed.
+    pub key_age_s: u64,
+    /// Figures for the head-up display.
+    pub stats: CallStats,
+}
+
+/// Which way the packets go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathView {
+    /// Through the server's relay.
+    #[default]
+    Relay,
+    /// Between the two devices.
+    Direct,
+    /// Nowhere at the moment: the last picture is old.
+    Reconnecting,
+}
+
+/// Figures of a running call, over about the last second unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallStats {
+    /// Capture to the last stage that is known, milliseconds, median; none while clocks are not comparable.
+    pub latency_ms: Option<f32>,
+    /// Encoding, milliseconds, median.
+    pub encode_ms: f32,
+    /// Decoding, milliseconds, median.
+    pub decode_ms: f32,
+    /// Round trip of the path in use, milliseconds.
+    pub rtt_ms: f32,
+    /// Pictures a second sent.
+    pub sent_fps: f32,
+    /// Pictures a second shown.
+    pub shown_fps: f32,
+    /// Sent, kilobits a second.
+    pub sent_kbps: f32,
+    /// Received, kilobits a second.
+    pub received_kbps: f32,
+    /// Frames lost on the way since the call began.
+    pub lost_frames: u64,
+    /// Size of the received picture.
+    pub size: (u32, u32),
+    /// Encoder in use.
+    pub encoder: &'static str,
+}
+
+/// Devices: what exists, what is chosen, and what is open right now according to the handles themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceView {
+    /// Names of cameras.
+    pub cameras: Vec<String>,
+    /// Names of microphones.
+    pub microphones: Vec<String>,
+    /// Names of speakers.
+    pub speakers: Vec<String>,
+    /// What is chosen.
+    pub choice: DeviceChoice,
+    /// A camera is open.
+    pub camera_open: bool,
+    /// A microphone is open.
+    pub microphone_open: bool,
+    /// Microphone level of the preview, 0 to 1.
+    pub preview_level: f32,
+    /// Why a chosen device does not work, in words for the person.
+    pub trouble: Option<String>,
+}
+
+/// An engine as its user holds it.
+pub struct EngineHandle {
+    /// Into the engine.
+    pub commands: mpsc::Sender<Command>,
+    /// Out of the engine.
+    pub snapshots: watch::Receiver<Snapshot>,
+    /// Newest picture of the peer.
+    pub remote: SlotReader<VideoFrame>,
+    /// Newest own picture, for the self-view and the preview.
+    pub local: SlotReader<VideoFrame>,
+    /// How often devices were opened, counted by the handles; for the promise that nothing opens before consent.
+    pub device_opens: Arc<DeviceOpens>,
+}
+
+/// How often devices were opened since the engine began.
+#[derive(Debug, Default)]
+pub struct DeviceOpens {
+    camera: AtomicU64,
+    microphone: AtomicU64,
+    speaker: AtomicU64,
+}
+
+impl DeviceOpens {
+    /// Counts a camera (or file or pattern in its place).
+    pub fn camera_opened(&self) {
+        self.camera.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a microphone (or file in its place).
+    pub fn microphone_opened(&self) {
+        self.microphone.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a speaker.
+    pub fn speaker_opened(&self) {
+        self.speaker.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Cameras, microphones and speakers opened so far.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (
+            self.camera.load(Ordering::Relaxed),
+            self.microphone.load(Ordering::Relaxed),
+            self.speaker.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl EngineHandle {
+    /// Asks the engine for something; false if it is gone or swamped.
+    pub fn send(&self, command: Command) -> bool {
+        self.commands.try_send(command).is_ok()
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshots.borrow().clone()
+    }
+}

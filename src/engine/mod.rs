@@ -1,0 +1,5 @@
+//! Clock, threads and rings, send and receive paths, control, and the handle that the window holds.
+
+pub mod clock;
+#[cfg(feature = "client")]
+pub mod handle;

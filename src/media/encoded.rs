@@ -1,0 +1,70 @@
+//! The things that travel in rings and slots: pictures with their record, encoded frames, sealed frames, audio.
+
+use super::{FrameId, LeafIndex, Picture, Stamps, Stream, Timestamp};
+
+/// Everything in a call runs at 48 kHz mono.
+pub const SAMPLE_RATE_HZ: u32 = 48_000;
+
+/// Samples in one audio block: 20 ms.
+pub const AUDIO_BLOCK_SAMPLES: usize = 960;
+
+/// A picture on its way, with its number and its record.
+#[derive(Clone, Debug)]
+pub struct VideoFrame {
+    /// Number within the stream.
+    pub id: FrameId,
+    /// When it passed which stage.
+    pub stamps: Stamps,
+    /// The picture itself.
+    pub picture: Picture,
+}
+
+/// One AV1 temporal unit (low-overhead OBU format) for one picture.
+#[derive(Clone, Debug)]
+pub struct EncodedVideo {
+    /// Number of the picture it shows.
+    pub id: FrameId,
+    /// Whether decoding can start here.
+    pub keyframe: bool,
+    /// When it passed which stage.
+    pub stamps: Stamps,
+    /// The bitstream.
+    pub data: Vec<u8>,
+}
+
+/// 20 ms of sound: [`AUDIO_BLOCK_SAMPLES`] mono samples at [`SAMPLE_RATE_HZ`], each −1…1.
+#[derive(Clone, Copy, Debug)]
+pub struct AudioBlock {
+    /// When its first sample was at the microphone (or is to be at the speaker).
+    pub at: Timestamp,
+    /// The samples.
+    pub samples: [f32; AUDIO_BLOCK_SAMPLES],
+}
+
+/// One Opus packet for one audio block.
+#[derive(Clone, Debug)]
+pub struct EncodedAudio {
+    /// Number of the block.
+    pub id: FrameId,
+    /// When its first sample was at the microphone.
+    pub captured: Timestamp,
+    /// The Opus packet.
+    pub data: Vec<u8>,
+}
+
+/// A frame under its seal (SFrame header, ciphertext, tag), with the clear fields that go beside it.
+#[derive(Clone, Debug)]
+pub struct SealedFrame {
+    /// Whose it is.
+    pub leaf: LeafIndex,
+    /// Which of the sender's streams.
+    pub stream: Stream,
+    /// Number within the stream.
+    pub id: FrameId,
+    /// Whether decoding can start here.
+    pub keyframe: bool,
+    /// When it passed which stage, as far as this side knows.
+    pub stamps: Stamps,
+    /// The sealed bytes.
+    pub data: Vec<u8>,
+}

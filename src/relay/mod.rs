@@ -1,0 +1,1 @@
+//! Who gets which sealed packet, and how much. Sans-IO; sees no key.

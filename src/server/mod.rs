@@ -1,0 +1,1 @@
+//! The listening shell around directory and relay.

@@ -1,0 +1,1 @@
+//! Microphone and speaker, echo and noise, jitter buffer, resampling, ring tone.

@@ -1,0 +1,1 @@
+//! Packetise, reassemble, order, feedback. Sans-IO; sees no key and no socket.

@@ -1,0 +1,1 @@
+//! The window: theme, screens, widgets. Knows the engine's handle and the renderer only.

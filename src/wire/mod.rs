@@ -1,0 +1,1 @@
+//! Bytes to types and back: packets, feedback, signalling messages. Every parser is total and bounded.
