@@ -1,0 +1,28 @@
+# The two commands of the README, and what they are made of. Everything else is plain cargo.
+
+CARGO ?= cargo
+
+.PHONY: demo test check packages test-packages
+
+# A call between you and Mirror on this machine: in a window, or without a screen offscreen.
+demo: packages
+	$(CARGO) build --release --locked
+	./target/release/visavis demo
+
+# All tests, with the display and the sound server that they need.
+test: packages test-packages
+	./tests/with-desktop.sh $(CARGO) test --locked
+
+# What has to be so before a change lands, short of the tests.
+check:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features server --lib --bin visavis-server -- -D warnings
+	$(CARGO) deny --locked check bans licenses sources
+
+# Installs the system packages that are missing, and says which and why.
+packages:
+	@./tests/packages.sh build run
+
+test-packages:
+	@./tests/packages.sh test
