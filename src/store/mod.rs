@@ -1,1 +1,4 @@
 //! What is kept on disk: the client's profile and the server's database.
+
+#[cfg(feature = "client")]
+pub mod profile;
