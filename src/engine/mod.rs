@@ -2,4 +2,8 @@
 
 pub mod clock;
 #[cfg(feature = "client")]
+pub mod counters;
+#[cfg(feature = "client")]
 pub mod handle;
+#[cfg(feature = "client")]
+mod video;

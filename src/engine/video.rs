@@ -1,0 +1,184 @@
+//! The two video threads between slots and rings: encode on the sender's side, decode on the receiver's.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::clock;
+use super::counters::{CallCounters, SendSwitches};
+use crate::codec::{CodecError, FrameRequest, VideoDecoder, VideoEncoder, VideoEncoderConfig};
+use crate::media::{
+    Doorbell, EncodedVideo, Picture, RingReceiver, RingSender, SlotReader, SlotWriter, Stage, VideoFrame,
+};
+
+/// How long a thread sleeps at most before it looks whether the call is over.
+const NAP: Duration = Duration::from_millis(200);
+
+/// Encoded video that waited longer than this before decoding is still decoded (later frames need it) but never shown
+/// if a newer one waits behind it.
+pub type MakeEncoder = Box<dyn FnMut(&Picture, u32) -> Result<Box<dyn VideoEncoder>, CodecError> + Send>;
+
+/// Encoder settings for a picture.
+#[must_use]
+pub fn encoder_config(picture: &Picture, fps: u32, bitrate_kbps: u32, threads: usize) -> VideoEncoderConfig {
+    VideoEncoderConfig {
+        width: picture.width(),
+        height: picture.height(),
+        fps,
+        bitrate_kbps,
+        threads,
+        colour: picture.colour(),
+    }
+}
+
+/// The encoding thread: newest picture in, bitstream out.
+pub struct EncodeThread {
+    /// Pictures.
+    pub frames: SlotReader<VideoFrame>,
+    /// Rung with each picture.
+    pub bell: Arc<Doorbell>,
+    /// To the sealing thread.
+    pub out: RingSender<EncodedVideo>,
+    /// Makes an encoder for a picture's size and a rate.
+    pub make_encoder: MakeEncoder,
+    /// What control asks.
+    pub switches: Arc<SendSwitches>,
+    /// What happened.
+    pub counters: Arc<CallCounters>,
+}
+
+impl EncodeThread {
+    /// Runs until the call is over.
+    pub fn run(mut self) {
+        self.bell.attend();
+        let mut encoder: Option<(Box<dyn VideoEncoder>, (u32, u32))> = None;
+        let mut waiting = VecDeque::with_capacity(16);
+        let mut coded = Vec::with_capacity(2);
+        while !self.switches.stopped() {
+            let Some(frame) = self.frames.take() else {
+                self.bell.wait(Some(NAP));
+                continue;
+            };
+            if self.out.free() == 0 {
+                // Encoding a frame that cannot leave would break the chain of references behind it.
+                self.counters.skipped.count();
+                continue;
+            }
+            let size = (frame.picture.width(), frame.picture.height());
+            let bitrate_kbps = self.switches.bitrate_kbps.load(Ordering::Relaxed);
+            if encoder.as_ref().is_none_or(|(_, made_for)| *made_for != size) {
+                waiting.clear();
+                match (self.make_encoder)(&frame.picture, bitrate_kbps) {
+                    Ok(made) => encoder = Some((made, size)),
+                    Err(error) => {
+                        tracing::error!(%error, "no encoder");
+                        self.counters.encode_errors.count();
+                        continue;
+                    }
+                }
+            }
+            let Some((encoder, _)) = &mut encoder else { continue };
+            self.encode(encoder.as_mut(), frame, bitrate_kbps, &mut waiting, &mut coded);
+        }
+    }
+
+    fn encode(
+        &mut self,
+        encoder: &mut dyn VideoEncoder,
+        frame: VideoFrame,
+        bitrate_kbps: u32,
+        waiting: &mut VecDeque<(crate::media::FrameId, crate::media::Stamps)>,
+        coded: &mut Vec<crate::codec::CodedFrame>,
+    ) {
+        let VideoFrame { id, mut stamps, picture } = frame;
+        let start = clock::now();
+        stamps.set(Stage::EncodeStart, start);
+        waiting.push_back((id, stamps));
+        let keyframe = self.switches.keyframe.swap(false, Ordering::AcqRel);
+        let result = encoder.encode(id, &picture, FrameRequest { bitrate_kbps, keyframe }, coded);
+        drop(picture);
+        let now = clock::now();
+        self.counters.encode_time.sample(now.since(start));
+        self.counters.encoder_depth.store(encoder.held_frames() as u32, Ordering::Relaxed);
+        if let Err(error) = result {
+            tracing::warn!(%error, "picture not encoded");
+            self.counters.encode_errors.count();
+            self.switches.keyframe.store(true, Ordering::Release);
+            waiting.pop_back();
+            return;
+        }
+        for frame in coded.drain(..) {
+            let Some(at) = waiting.iter().position(|(id, _)| *id == frame.id) else { continue };
+            let (_, mut stamps) = waiting[at];
+            waiting.drain(..=at);
+            stamps.set(Stage::Encoded, now);
+            self.counters.encoded.count();
+            self.counters.encoded_bytes.add(frame.data.len() as u64);
+            let encoded = EncodedVideo { id: frame.id, keyframe: frame.keyframe, stamps, data: frame.data };
+            if self.out.push(encoded).is_err() {
+                self.counters.skipped.count();
+                self.switches.keyframe.store(true, Ordering::Release);
+            }
+        }
+    }
+}
+
+/// The decoding thread: bitstream in, newest picture out.
+pub struct DecodeThread {
+    /// From the opening thread.
+    pub frames: RingReceiver<EncodedVideo>,
+    /// Rung with each frame.
+    pub bell: Arc<Doorbell>,
+    /// To whoever shows it.
+    pub out: SlotWriter<VideoFrame>,
+    /// The decoder.
+    pub decoder: Box<dyn VideoDecoder>,
+    /// Where a keyframe is asked for.
+    pub switches: Arc<SendSwitches>,
+    /// Rung when one is asked for.
+    pub seal_bell: Arc<Doorbell>,
+    /// What happened.
+    pub counters: Arc<CallCounters>,
+}
+
+impl DecodeThread {
+    /// Runs until the call is over; gives the slot back for the next call.
+    pub fn run(mut self) -> SlotWriter<VideoFrame> {
+        self.bell.attend();
+        let mut broken = false;
+        while !self.switches.stopped() {
+            let Some(mut frame) = self.frames.pop() else {
+                self.bell.wait(Some(NAP));
+                continue;
+            };
+            if broken && !frame.keyframe {
+                continue;
+            }
+            let start = clock::now();
+            frame.stamps.set(Stage::DecodeStart, start);
+            let result = self.decoder.decode(&frame.data);
+            let now = clock::now();
+            self.counters.decode_time.sample(now.since(start));
+            self.counters.decoder_depth.store(self.decoder.held_frames() as u32, Ordering::Relaxed);
+            match result {
+                Ok(Some(picture)) => {
+                    broken = false;
+                    frame.stamps.set(Stage::Decoded, now);
+                    self.counters.decoded.count();
+                    self.counters.set_size(picture.width(), picture.height());
+                    self.out.write(VideoFrame { id: frame.id, stamps: frame.stamps, picture });
+                }
+                Ok(None) => broken = false,
+                Err(error) => {
+                    tracing::debug!(%error, "frame not decoded");
+                    self.counters.decode_errors.count();
+                    broken = true;
+                    self.switches.request_keyframe.store(true, Ordering::Release);
+                    self.seal_bell.ring();
+                }
+            }
+        }
+        self.out
+    }
+}
