@@ -2,6 +2,46 @@
 
 mod args;
 mod exit;
+mod frame_log;
+mod output;
+mod recorder;
+
+use std::io::{self, Write};
+
+use clap::CommandFactory;
+use tracing_subscriber::EnvFilter;
 
 pub use args::{Cli, CliCommand};
 pub use exit::{CliError, Exit};
+pub use frame_log::FrameLog;
+pub use recorder::Recorder;
+
+/// Sends the log to standard error, as loud as the options and `RUST_LOG` say.
+pub fn start_log(cli: &Cli) {
+    let default = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "visavis=info,warn",
+        (false, 2) => "visavis=debug,info",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let colour = std::env::var_os("NO_COLOR").is_none() && io::IsTerminal::is_terminal(&io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
+}
+
+/// Does what was asked.
+pub fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Some(CliCommand::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "visavis", &mut io::stdout());
+            Ok(())
+        }
+        Some(CliCommand::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::failure)?;
+            io::stdout().write_all(&page).map_err(CliError::failure)
+        }
+        _ => Err(CliError::failure("not yet")),
+    }
+}

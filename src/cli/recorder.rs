@@ -1,0 +1,75 @@
+//! Writes pictures to a y4m file (`C420jpeg` for full range, `C420mpeg2` else), at the size of the first one.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::media::{Picture, Plane, Range};
+
+/// A recording. Pictures of another size than the first are left out and counted.
+pub struct Recorder {
+    out: BufWriter<File>,
+    fps: u32,
+    size: Option<(u32, u32)>,
+    left_out: u64,
+}
+
+impl Recorder {
+    /// Begins a recording at `path` that claims `fps` pictures a second.
+    pub fn create(path: &Path, fps: u32) -> io::Result<Self> {
+        Ok(Self { out: BufWriter::new(File::create(path)?), fps, size: None, left_out: 0 })
+    }
+
+    /// Adds a picture.
+    pub fn add(&mut self, picture: &Picture) -> io::Result<()> {
+        let size = (picture.width(), picture.height());
+        match self.size {
+            None => {
+                let chroma = if picture.colour().range == Range::Full { "420jpeg" } else { "420mpeg2" };
+                writeln!(self.out, "YUV4MPEG2 W{} H{} F{}:1 Ip A1:1 C{chroma}", size.0, size.1, self.fps)?;
+                self.size = Some(size);
+            }
+            Some(first) if first != size => {
+                self.left_out += 1;
+                return Ok(());
+            }
+            Some(_) => {}
+        }
+        writeln!(self.out, "FRAME")?;
+        for plane in Plane::ALL {
+            for row in picture.rows(plane) {
+                self.out.write_all(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is still in memory; gives the number of pictures left out.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.out.flush()?;
+        Ok(self.left_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Colour, PicturePool};
+
+    #[test]
+    fn a_recording_has_a_header_and_all_samples() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("call.y4m");
+        let mut pool = PicturePool::new(2);
+        let mut recorder = Recorder::create(&path, 30).unwrap();
+        for (width, height) in [(5, 3), (5, 3), (8, 8)] {
+            let picture = pool.acquire(width, height, Colour::default()).unwrap();
+            recorder.add(&pool.finish(picture)).unwrap();
+        }
+        assert_eq!(recorder.finish().unwrap(), 1);
+        let bytes = std::fs::read(&path).unwrap();
+        let header = b"YUV4MPEG2 W5 H3 F30:1 Ip A1:1 C420mpeg2\n";
+        assert!(bytes.starts_with(header));
+        assert_eq!(bytes.len(), header.len() + 2 * (b"FRAME\n".len() + 15 + 6 + 6));
+    }
+}
