@@ -97,7 +97,7 @@ mod tests {
                 thread::yield_now();
             }
         }
-        assert_eq!(reader.join().unwrap(), (0..10_000).sum());
+        assert_eq!(reader.join().unwrap(), (0..10_000).sum::<u32>());
     }
 
     #[test]
