@@ -102,7 +102,7 @@ impl Pattern {
             for ((target, source), noise) in target.iter_mut().zip(source).zip(noise) {
                 *target = source.wrapping_add(*noise);
             }
-            if y % 2 == 0 {
+            if y.is_multiple_of(2) {
                 let half = Place { x: at.x.div_euclid(2), y: 0 };
                 let Some(cut) = half.clip(span.start / 2, span.end / 2, self.width.div_ceil(2)) else { continue };
                 let from = row / 2 * (layer.width / 2) + cut.from;

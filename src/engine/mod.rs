@@ -2,8 +2,10 @@
 
 pub mod clock;
 #[cfg(feature = "client")]
+pub mod config;
+#[cfg(feature = "client")]
 pub mod counters;
 #[cfg(feature = "client")]
 pub mod handle;
 #[cfg(feature = "client")]
-mod video;
+pub mod video;

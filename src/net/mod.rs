@@ -1,1 +1,11 @@
-//! QUIC endpoints with mutually pinned raw public keys, the signalling client, direct and relay paths.
+//! QUIC endpoints with mutually pinned raw public keys: signalling, relay and direct path.
+
+/// Which way packets may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// Direct when that works, by relay until then.
+    #[default]
+    Direct,
+    /// Only by relay: the other side never learns this machine's address.
+    RelayOnly,
+}

@@ -1,0 +1,163 @@
+//! What an engine is started with.
+
+use std::path::PathBuf;
+
+use crate::net::PathPolicy;
+
+/// Where pictures come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VideoChoice {
+    /// The moving test pattern.
+    Pattern,
+    /// A y4m file, from its beginning each time it is opened, repeated.
+    File(PathBuf),
+    /// A camera by name, or the system's default.
+    Device(Option<String>),
+    /// No picture.
+    None,
+}
+
+/// Where sound comes from, or where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SoundChoice {
+    /// A WAV file.
+    File(PathBuf),
+    /// A device by name, or the system's default.
+    Device(Option<String>),
+    /// Silence.
+    None,
+}
+
+impl VideoChoice {
+    /// `pattern`, `none`, `device`, `device:NAME` or a file.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "pattern" => Self::Pattern,
+            "none" => Self::None,
+            "device" => Self::Device(None),
+            _ => match text.strip_prefix("device:") {
+                Some(name) => Self::Device(Some(name.to_owned())),
+                None => Self::File(text.into()),
+            },
+        }
+    }
+
+    /// A device name as the settings have it: `none` is no device.
+    #[must_use]
+    pub fn from_setting(name: Option<&str>) -> Self {
+        match name {
+            Some("none") => Self::None,
+            Some("pattern") => Self::Pattern,
+            name => Self::Device(name.map(str::to_owned)),
+        }
+    }
+}
+
+impl SoundChoice {
+    /// `none`, `device`, `device:NAME` or a file.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        match VideoChoice::parse(text) {
+            VideoChoice::None => Self::None,
+            VideoChoice::Device(name) => Self::Device(name),
+            VideoChoice::Pattern => Self::File("pattern".into()),
+            VideoChoice::File(path) => Self::File(path),
+        }
+    }
+
+    /// A device name as the settings have it: `none` is no device.
+    #[must_use]
+    pub fn from_setting(name: Option<&str>) -> Self {
+        match name {
+            Some("none") => Self::None,
+            name => Self::Device(name.map(str::to_owned)),
+        }
+    }
+}
+
+/// Which AV1 encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncoderChoice {
+    /// The faster one, by a short trial.
+    #[default]
+    Auto,
+    /// libaom.
+    Aom,
+    /// rav1e.
+    Rav1e,
+}
+
+/// How pictures are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoSettings {
+    /// Width asked of the source.
+    pub width: u32,
+    /// Height asked of the source.
+    pub height: u32,
+    /// Pictures a second asked of the source.
+    pub fps: u32,
+    /// Rate.
+    pub bitrate_kbps: u32,
+    /// Encoder.
+    pub encoder: EncoderChoice,
+}
+
+impl VideoSettings {
+    /// Settings for a size, at the rate that suits it.
+    #[must_use]
+    pub fn new(width: u32, height: u32, fps: u32) -> Self {
+        let bitrate_kbps = default_bitrate_kbps(width, height, fps);
+        Self { width, height, fps, bitrate_kbps, encoder: EncoderChoice::Auto }
+    }
+}
+
+impl Default for VideoSettings {
+    fn default() -> Self {
+        Self::new(640, 360, 30)
+    }
+}
+
+/// 600 kb/s for 640×360 at 30 pictures a second; sublinear in size (1.5 Mb/s at 1280×720), linear in time.
+#[must_use]
+pub fn default_bitrate_kbps(width: u32, height: u32, fps: u32) -> u32 {
+    let pixels = f64::from(width) * f64::from(height) / (640.0 * 360.0);
+    let rate = 600.0 * pixels.powf(0.66) * f64::from(fps) / 30.0;
+    (rate as u32).clamp(60, 12_000)
+}
+
+/// Everything that is decided before an engine starts. Sources that are set here outrank the profile's devices.
+#[derive(Clone, Debug, Default)]
+pub struct EngineConfig {
+    /// Pictures.
+    pub video: VideoSettings,
+    /// Where pictures come from; `None`: the device chosen in the profile.
+    pub video_source: Option<VideoChoice>,
+    /// Where sound comes from; `None`: the device chosen in the profile.
+    pub microphone: Option<SoundChoice>,
+    /// Where sound goes; `None`: the device chosen in the profile.
+    pub speaker: Option<SoundChoice>,
+    /// Which way packets may go.
+    pub path: PathPolicy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_read_from_the_command_line() {
+        assert_eq!(VideoChoice::parse("pattern"), VideoChoice::Pattern);
+        assert_eq!(VideoChoice::parse("device:HD Webcam"), VideoChoice::Device(Some("HD Webcam".into())));
+        assert_eq!(VideoChoice::parse("a.y4m"), VideoChoice::File("a.y4m".into()));
+        assert_eq!(SoundChoice::parse("none"), SoundChoice::None);
+        assert_eq!(SoundChoice::parse("device"), SoundChoice::Device(None));
+    }
+
+    #[test]
+    fn the_rate_grows_with_the_size_but_more_slowly() {
+        assert_eq!(default_bitrate_kbps(640, 360, 30), 600);
+        let large = default_bitrate_kbps(1280, 720, 30);
+        assert!((1400..1600).contains(&large), "{large}");
+    }
+}
