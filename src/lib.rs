@@ -24,6 +24,7 @@
 //!
 //! `tests/layering.rs` holds the first three and the direction of the arrows between modules.
 
+pub mod crypto;
 pub mod directory;
 pub mod engine;
 pub mod media;
@@ -42,8 +43,6 @@ pub mod capture;
 pub mod cli;
 #[cfg(feature = "client")]
 pub mod codec;
-#[cfg(feature = "client")]
-pub mod crypto;
 #[cfg(feature = "client")]
 pub mod render;
 #[cfg(feature = "client")]

@@ -1,1 +1,6 @@
-//! Identity, device chain, sealed envelopes, MLS group, SFrame, safety number. Sees no socket address.
+//! Keys: identity, device chain, sealed envelopes, the MLS group, SFrame, safety number. Sans-IO.
+//!
+//! Sees no socket address and reads no clock. Only [`chain`] is part of the server, which checks chains and can open
+//! nothing.
+
+pub mod chain;

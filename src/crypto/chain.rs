@@ -1,0 +1,368 @@
+//! The device chain: which devices speak for an account, as a hash-linked list of signed entries with a fresh head.
+//!
+//! The root adds devices; the root or any active device revokes one. An active device signs the head anew each day, and
+//! a head older than [`MAX_HEAD_AGE_S`] is refused, so that a directory cannot hide a revocation for longer.
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Most entries in a chain.
+pub const MAX_ENTRIES: usize = 64;
+/// Most bytes of an encoded chain.
+pub const MAX_CHAIN_BYTES: usize = 32 * 1024;
+/// Oldest head that is believed, seconds.
+pub const MAX_HEAD_AGE_S: u64 = 48 * 3600;
+/// How far ahead of ours the signer's clock may be, seconds.
+pub const MAX_CLOCK_AHEAD_S: u64 = 3600;
+
+/// The public keys of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DeviceCard {
+    /// Ed25519: its QUIC identity, its MLS leaf, its number everywhere.
+    pub signing: [u8; 32],
+    /// X25519: what invitations are sealed to.
+    pub sealing: [u8; 32],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Action {
+    Add(DeviceCard),
+    Revoke([u8; 32]),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Body {
+    previous: [u8; 32],
+    time: u64,
+    /// Signing key: the root's or a device's.
+    by: [u8; 32],
+    action: Action,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    body: Body,
+    signature: Signature,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    last: [u8; 32],
+    time: u64,
+    by: [u8; 32],
+    signature: Signature,
+}
+
+/// A chain as it is sent and stored: nothing in it is believed before [`Chain::verify`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chain {
+    handle: String,
+    root: [u8; 32],
+    entries: Vec<Entry>,
+    head: Head,
+}
+
+/// Why a chain is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// Not the bytes of a chain.
+    #[error("the device list cannot be read")]
+    Malformed,
+    /// No entry, or too many.
+    #[error("the device list has no entry or more than {MAX_ENTRIES}")]
+    Length,
+    /// An entry does not follow from the one before it.
+    #[error("the device list is broken between two entries")]
+    Link,
+    /// A signature is not the signer's.
+    #[error("a signature in the device list is wrong")]
+    Signature,
+    /// The signer may not do this.
+    #[error("an entry of the device list is signed by a key that may not do so")]
+    Unauthorised,
+    /// The head is too old to be believed.
+    #[error("the device list has not been renewed for two days: the other device must be online once")]
+    Stale,
+    /// The head comes from the future.
+    #[error("the device list is dated in the future: check this computer's clock")]
+    Future,
+}
+
+/// A chain whose every signature and link has been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedChain {
+    chain: Chain,
+    active: Vec<DeviceCard>,
+}
+
+impl Chain {
+    /// A chain that begins with one device, signed at `unix_now` (seconds since 1970).
+    #[must_use]
+    pub fn create(handle: &str, root: &SigningKey, device: DeviceCard, signer: &SigningKey, unix_now: u64) -> Self {
+        let root_key = root.verifying_key().to_bytes();
+        let entries = vec![sign_entry(origin(handle, &root_key), Action::Add(device), root, unix_now)];
+        let head = sign_head(entry_hash(&entries[0]), signer, unix_now);
+        Self { handle: handle.to_owned(), root: root_key, entries, head }
+    }
+
+    /// Reads a chain; checks no signature.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ChainError> {
+        if bytes.len() > MAX_CHAIN_BYTES {
+            return Err(ChainError::Malformed);
+        }
+        match postcard::take_from_bytes::<Self>(bytes) {
+            Ok((chain, [])) => Ok(chain),
+            _ => Err(ChainError::Malformed),
+        }
+    }
+
+    /// The bytes that [`Chain::decode`] reads.
+    ///
+    /// # Panics
+    /// Never: the parts of a chain can always be written.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_stdvec(self).expect("a chain is plain data")
+    }
+
+    /// Checks every link and signature and the age of the head.
+    pub fn verify(self, unix_now: u64) -> Result<VerifiedChain, ChainError> {
+        if self.entries.is_empty() || self.entries.len() > MAX_ENTRIES {
+            return Err(ChainError::Length);
+        }
+        let mut last = origin(&self.handle, &self.root);
+        let mut active: Vec<DeviceCard> = Vec::new();
+        for entry in &self.entries {
+            let body = &entry.body;
+            if body.previous != last {
+                return Err(ChainError::Link);
+            }
+            let is_root = body.by == self.root;
+            let is_active = active.iter().any(|card| card.signing == body.by);
+            match &body.action {
+                Action::Add(card) => {
+                    let known = self.entries.iter().take_while(|earlier| *earlier != entry).any(
+                        |earlier| matches!(&earlier.body.action, Action::Add(other) if other.signing == card.signing),
+                    );
+                    if !is_root || known {
+                        return Err(ChainError::Unauthorised);
+                    }
+                    active.push(*card);
+                }
+                Action::Revoke(device) => {
+                    if !is_root && !is_active {
+                        return Err(ChainError::Unauthorised);
+                    }
+                    active.retain(|card| card.signing != *device);
+                }
+            }
+            check(&body.by, &entry_message(body), &entry.signature)?;
+            last = entry_hash(entry);
+        }
+        if self.head.last != last {
+            return Err(ChainError::Link);
+        }
+        if self.head.by != self.root && !active.iter().any(|card| card.signing == self.head.by) {
+            return Err(ChainError::Unauthorised);
+        }
+        check(&self.head.by, &head_message(&self.head.last, self.head.time), &self.head.signature)?;
+        if self.head.time > unix_now.saturating_add(MAX_CLOCK_AHEAD_S) {
+            return Err(ChainError::Future);
+        }
+        if unix_now > self.head.time.saturating_add(MAX_HEAD_AGE_S) {
+            return Err(ChainError::Stale);
+        }
+        Ok(VerifiedChain { chain: self, active })
+    }
+}
+
+impl VerifiedChain {
+    /// The account, `name@host`.
+    #[must_use]
+    pub fn handle(&self) -> &str {
+        &self.chain.handle
+    }
+
+    /// The account's root key.
+    #[must_use]
+    pub const fn root(&self) -> [u8; 32] {
+        self.chain.root
+    }
+
+    /// Signing keys of the active devices.
+    pub fn devices(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.active.iter().map(|card| card.signing)
+    }
+
+    /// Both keys of the active devices.
+    #[must_use]
+    pub fn cards(&self) -> &[DeviceCard] {
+        &self.active
+    }
+
+    /// Entries in the chain.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.chain.entries.len()
+    }
+
+    /// When the head was signed, seconds since 1970.
+    #[must_use]
+    pub const fn head_time(&self) -> u64 {
+        self.chain.head.time
+    }
+
+    /// Whether this is `old` or a continuation of it with a head no older: a shorter or forked chain is not.
+    #[must_use]
+    pub fn extends(&self, old: &Self) -> bool {
+        self.chain.handle == old.chain.handle
+            && self.chain.root == old.chain.root
+            && self.chain.entries.starts_with(&old.chain.entries)
+            && self.chain.head.time >= old.chain.head.time
+    }
+
+    /// The chain to be sent or stored.
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The same chain with a head signed at `unix_now` by an active device (or the root).
+    #[must_use]
+    pub fn with_fresh_head(&self, signer: &SigningKey, unix_now: u64) -> Chain {
+        let mut chain = self.chain.clone();
+        chain.head = sign_head(chain.head.last, signer, unix_now);
+        chain
+    }
+
+    /// The chain with one more device. The root signs.
+    #[must_use]
+    pub fn with_device(&self, device: DeviceCard, root: &SigningKey, unix_now: u64) -> Chain {
+        self.with(Action::Add(device), root, unix_now)
+    }
+
+    /// The chain without `device`. The root or an active device signs.
+    #[must_use]
+    pub fn without_device(&self, device: [u8; 32], signer: &SigningKey, unix_now: u64) -> Chain {
+        self.with(Action::Revoke(device), signer, unix_now)
+    }
+
+    fn with(&self, action: Action, signer: &SigningKey, unix_now: u64) -> Chain {
+        let mut chain = self.chain.clone();
+        chain.entries.push(sign_entry(chain.head.last, action, signer, unix_now));
+        let last = chain.entries.last().map_or(chain.head.last, entry_hash);
+        chain.head = sign_head(last, signer, unix_now);
+        chain
+    }
+}
+
+fn origin(handle: &str, root: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(b"visavis chain origin 1\0").chain_update(root).chain_update(handle).finalize().into()
+}
+
+fn entry_message(body: &Body) -> Vec<u8> {
+    let mut message = b"visavis chain entry 1\0".to_vec();
+    message.extend(postcard::to_stdvec(body).expect("an entry is plain data"));
+    message
+}
+
+fn entry_hash(entry: &Entry) -> [u8; 32] {
+    Sha256::new().chain_update(entry_message(&entry.body)).chain_update(entry.signature.to_bytes()).finalize().into()
+}
+
+fn head_message(last: &[u8; 32], time: u64) -> Vec<u8> {
+    [b"visavis chain head 1\0".as_slice(), last, &time.to_be_bytes()].concat()
+}
+
+fn sign_entry(previous: [u8; 32], action: Action, signer: &SigningKey, time: u64) -> Entry {
+    let body = Body { previous, time, by: signer.verifying_key().to_bytes(), action };
+    let signature = signer.sign(&entry_message(&body));
+    Entry { body, signature }
+}
+
+fn sign_head(last: [u8; 32], signer: &SigningKey, time: u64) -> Head {
+    let signature = signer.sign(&head_message(&last, time));
+    Head { last, time, by: signer.verifying_key().to_bytes(), signature }
+}
+
+fn check(key: &[u8; 32], message: &[u8], signature: &Signature) -> Result<(), ChainError> {
+    VerifyingKey::from_bytes(key)
+        .and_then(|key| key.verify_strict(message, signature))
+        .map_err(|_| ChainError::Signature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn key(number: u8) -> SigningKey {
+        SigningKey::from_bytes(&[number; 32])
+    }
+
+    fn card(number: u8) -> DeviceCard {
+        DeviceCard { signing: key(number).verifying_key().to_bytes(), sealing: [number; 32] }
+    }
+
+    fn chain() -> VerifiedChain {
+        Chain::create("alice@example.org", &key(1), card(2), &key(2), NOW).verify(NOW).unwrap()
+    }
+
+    #[test]
+    fn a_chain_survives_its_bytes_and_names_its_device() {
+        let decoded = Chain::decode(&chain().chain().encode()).unwrap().verify(NOW).unwrap();
+        assert_eq!(decoded, chain());
+        assert_eq!(decoded.devices().collect::<Vec<_>>(), [card(2).signing]);
+    }
+
+    #[test]
+    fn a_revoked_device_is_no_longer_active_and_cannot_sign_the_head() {
+        let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
+        assert_eq!(two.devices().count(), 2);
+        let one = two.without_device(card(2).signing, &key(3), NOW).verify(NOW).unwrap();
+        assert_eq!(one.cards(), [card(3)]);
+        assert!(one.extends(&two) && !two.extends(&one));
+        assert_eq!(one.with_fresh_head(&key(2), NOW).verify(NOW), Err(ChainError::Unauthorised));
+    }
+
+    #[test]
+    fn only_the_root_adds_devices() {
+        let forged = chain().with_device(card(3), &key(2), NOW);
+        assert_eq!(forged.verify(NOW), Err(ChainError::Unauthorised));
+        let stranger = chain().without_device(card(2).signing, &key(9), NOW);
+        assert_eq!(stranger.verify(NOW), Err(ChainError::Unauthorised));
+    }
+
+    #[test]
+    fn stale_and_future_heads_are_refused() {
+        let chain = chain().chain().clone();
+        assert!(chain.clone().verify(NOW + MAX_HEAD_AGE_S).is_ok());
+        assert_eq!(chain.clone().verify(NOW + MAX_HEAD_AGE_S + 1), Err(ChainError::Stale));
+        assert_eq!(chain.verify(NOW - MAX_CLOCK_AHEAD_S - 1), Err(ChainError::Future));
+    }
+
+    #[test]
+    fn a_truncated_or_forked_chain_does_not_extend() {
+        let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
+        let fork = chain().with_device(card(4), &key(1), NOW).verify(NOW).unwrap();
+        assert!(!fork.extends(&two) && !chain().extends(&two) && two.extends(&chain()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_chain_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Chain::decode(&bytes).map(|chain| chain.verify(NOW));
+        }
+
+        #[test]
+        fn no_changed_byte_passes(at in 0_usize..300, flip in 1_u8..) {
+            let mut bytes = chain().chain().encode();
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            prop_assert!(Chain::decode(&bytes).and_then(|chain| chain.verify(NOW)).is_err());
+        }
+    }
+}
