@@ -4,3 +4,5 @@
 //! nothing.
 
 pub mod chain;
+#[cfg(feature = "client")]
+pub mod sframe;
