@@ -5,4 +5,6 @@
 
 pub mod chain;
 #[cfg(feature = "client")]
+pub mod group;
+#[cfg(feature = "client")]
 pub mod sframe;
