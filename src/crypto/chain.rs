@@ -126,6 +126,13 @@ impl Chain {
         postcard::to_stdvec(self).expect("a chain is plain data")
     }
 
+    /// The same chain with a head signed at `unix_now` by `signer`, who has to be an active device or the root.
+    #[must_use]
+    pub fn with_head(mut self, signer: &SigningKey, unix_now: u64) -> Self {
+        self.head = sign_head(self.head.last, signer, unix_now);
+        self
+    }
+
     /// Checks every link and signature and the age of the head.
     pub fn verify(self, unix_now: u64) -> Result<VerifiedChain, ChainError> {
         if self.entries.is_empty() || self.entries.len() > MAX_ENTRIES {
@@ -231,9 +238,7 @@ impl VerifiedChain {
     /// The same chain with a head signed at `unix_now` by an active device (or the root).
     #[must_use]
     pub fn with_fresh_head(&self, signer: &SigningKey, unix_now: u64) -> Chain {
-        let mut chain = self.chain.clone();
-        chain.head = sign_head(chain.head.last, signer, unix_now);
-        chain
+        self.chain.clone().with_head(signer, unix_now)
     }
 
     /// The chain with one more device. The root signs.
@@ -251,9 +256,8 @@ impl VerifiedChain {
     fn with(&self, action: Action, signer: &SigningKey, unix_now: u64) -> Chain {
         let mut chain = self.chain.clone();
         chain.entries.push(sign_entry(chain.head.last, action, signer, unix_now));
-        let last = chain.entries.last().map_or(chain.head.last, entry_hash);
-        chain.head = sign_head(last, signer, unix_now);
-        chain
+        chain.head.last = chain.entries.last().map_or(chain.head.last, entry_hash);
+        chain.with_head(signer, unix_now)
     }
 }
 

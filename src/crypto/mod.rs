@@ -5,6 +5,16 @@
 
 pub mod chain;
 #[cfg(feature = "client")]
+pub mod envelope;
+#[cfg(feature = "client")]
 pub mod group;
+#[cfg(feature = "client")]
+pub mod identity;
+#[cfg(feature = "client")]
+pub mod letter;
+#[cfg(feature = "client")]
+pub mod ready;
+#[cfg(feature = "client")]
+pub mod safety;
 #[cfg(feature = "client")]
 pub mod sframe;

@@ -1,0 +1,188 @@
+//! What an envelope holds: an invitation or an answer to one, signed by the sending device for one recipient.
+
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
+use rand::CryptoRng;
+use serde::{Deserialize, Serialize};
+
+use super::chain::{Chain, ChainError, DeviceCard, VerifiedChain};
+use super::envelope::{self, EnvelopeError};
+use super::identity::Identity;
+
+/// Seconds that an invitation rings, and that the directory holds an envelope.
+pub const RING_S: u64 = 45;
+/// Seconds that the clocks of the two devices may differ.
+pub const MAX_CLOCK_SKEW_S: u64 = 120;
+
+/// Number of a call, chosen at random by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub [u8; 16]);
+
+/// What is said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Please answer.
+    Invitation {
+        /// With picture.
+        video: bool,
+        /// Name of the relay room: who knows it may enter.
+        room: [u8; 32],
+        /// The caller's TLS key for this call's connections.
+        path_key: [u8; 32],
+    },
+    /// Yes.
+    Accept {
+        /// One-time MLS key package, made after the person accepted.
+        key_package: Vec<u8>,
+        /// The callee's TLS key for this call's connections.
+        path_key: [u8; 32],
+    },
+    /// No.
+    Decline,
+    /// In another call.
+    Busy,
+    /// The caller gave up.
+    Cancel,
+    /// Another device of the callee took it.
+    TakenElsewhere,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    to: [u8; 32],
+    from: [u8; 32],
+    call: CallId,
+    time: u64,
+    content: Content,
+    chain: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Letter {
+    body: Vec<u8>,
+    signature: Signature,
+}
+
+/// A letter whose signature, chain, recipient and age have been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The sender's account and devices.
+    pub chain: VerifiedChain,
+    /// The device that signed.
+    pub device: DeviceCard,
+    /// Which call it is about.
+    pub call: CallId,
+    /// What it says.
+    pub content: Content,
+}
+
+/// Why a letter is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LetterError {
+    /// The envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The sender's chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// Not the bytes of a letter.
+    #[error("the message cannot be read")]
+    Malformed,
+    /// Written for another device.
+    #[error("the message was written for another device")]
+    WrongRecipient,
+    /// Not signed by an active device of the account it names.
+    #[error("the message is not signed by a device of its sender")]
+    Signature,
+    /// Too old, or dated in the future.
+    #[error("the message is too old or the clocks differ by more than two minutes")]
+    Stale,
+}
+
+/// Writes, signs and seals a letter to one device.
+pub fn write(
+    from: &Identity,
+    to: &DeviceCard,
+    call: CallId,
+    content: Content,
+    unix_now: u64,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<u8>, LetterError> {
+    let chain = from.chain().chain().encode();
+    let body = Body { to: to.signing, from: from.device_id(), call, time: unix_now, content, chain };
+    let body = postcard::to_stdvec(&body).map_err(|_| LetterError::Malformed)?;
+    let signature = from.device().sign(&message(&body));
+    let letter = postcard::to_stdvec(&Letter { body, signature }).map_err(|_| LetterError::Malformed)?;
+    Ok(envelope::seal(&to.sealing, &letter, rng)?)
+}
+
+/// Opens an envelope to `own` and checks everything about the letter in it.
+pub fn read(own: &Identity, envelope: &[u8], unix_now: u64) -> Result<Opened, LetterError> {
+    let plaintext = envelope::open(own.sealing(), envelope)?;
+    let letter: Letter = postcard::from_bytes(&plaintext).map_err(|_| LetterError::Malformed)?;
+    let body: Body = postcard::from_bytes(&letter.body).map_err(|_| LetterError::Malformed)?;
+    if body.to != own.device_id() {
+        return Err(LetterError::WrongRecipient);
+    }
+    VerifyingKey::from_bytes(&body.from)
+        .and_then(|key| key.verify_strict(&message(&letter.body), &letter.signature))
+        .map_err(|_| LetterError::Signature)?;
+    if body.time.abs_diff(unix_now) > RING_S + MAX_CLOCK_SKEW_S {
+        return Err(LetterError::Stale);
+    }
+    let chain = Chain::decode(&body.chain)?.verify(unix_now)?;
+    let device = chain.cards().iter().find(|card| card.signing == body.from).copied();
+    let device = device.ok_or(LetterError::Signature)?;
+    Ok(Opened { chain, device, call: body.call, content: body.content })
+}
+
+fn message(body: &[u8]) -> Vec<u8> {
+    [b"visavis letter 1\0".as_slice(), body].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::group::JoinKeys;
+
+    const NOW: u64 = 1_800_000_000;
+    const CALL: CallId = CallId([3; 16]);
+
+    fn pair() -> (Identity, Identity) {
+        let alice = Identity::create("alice@example.org", NOW, &mut rand::rng());
+        (alice, Identity::create("bob@example.org", NOW, &mut rand::rng()))
+    }
+
+    #[test]
+    fn a_letter_names_its_sender_to_its_recipient_only() {
+        let (alice, bob) = pair();
+        let content = Content::Invitation { video: true, room: [1; 32], path_key: [2; 32] };
+        let card = bob.chain().cards()[0];
+        let envelope = write(&alice, &card, CALL, content.clone(), NOW, &mut rand::rng()).unwrap();
+        let opened = read(&bob, &envelope, NOW + 10).unwrap();
+        assert_eq!((opened.chain.handle(), opened.call, &opened.content), ("alice@example.org", CALL, &content));
+        assert_eq!(opened.device.signing, alice.device_id());
+        assert!(read(&alice, &envelope, NOW).is_err());
+        assert_eq!(read(&bob, &envelope, NOW + 1000), Err(LetterError::Stale));
+    }
+
+    #[test]
+    fn an_accept_with_its_key_package_fits_into_an_envelope() {
+        let (alice, bob) = pair();
+        let (_, key_package) = JoinKeys::generate(bob.device()).unwrap();
+        let content = Content::Accept { key_package, path_key: [2; 32] };
+        let card = alice.chain().cards()[0];
+        let envelope = write(&bob, &card, CALL, content.clone(), NOW, &mut rand::rng()).unwrap();
+        assert_eq!(read(&alice, &envelope, NOW).unwrap().content, content);
+    }
+
+    #[test]
+    fn a_letter_sealed_anew_to_somebody_else_is_refused() {
+        let (alice, bob) = pair();
+        let card = bob.chain().cards()[0];
+        let carol = Identity::create("carol@example.org", NOW, &mut rand::rng());
+        let envelope = write(&alice, &card, CALL, Content::Decline, NOW, &mut rand::rng()).unwrap();
+        let letter = envelope::open(bob.sealing(), &envelope).unwrap();
+        let resealed = envelope::seal(&carol.chain().cards()[0].sealing, &letter, &mut rand::rng()).unwrap();
+        assert_eq!(read(&carol, &resealed, NOW), Err(LetterError::WrongRecipient));
+    }
+}
