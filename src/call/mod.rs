@@ -1,7 +1,11 @@
 //! The call as a state machine: typed states, inputs, outputs. Sans-IO.
 
 mod consent;
+mod machine;
 mod outcome;
+mod state;
 
 pub use consent::UserConsent;
+pub use machine::{CONNECT, Dial, KEEP_OLD, Machine, Output, RECONNECT, REFRESH, SWITCH_AFTER, State};
 pub use outcome::Outcome;
+pub use state::{Accepted, Active, Calling, CaptureGrant, Keyed, Parties, Ringing};

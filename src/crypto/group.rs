@@ -75,6 +75,7 @@ impl JoinKeys {
         };
         let config = MlsGroupJoinConfig::builder()
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+            .max_past_epochs(1)
             .use_ratchet_tree_extension(true)
             .build();
         let group = StagedWelcome::new_from_welcome(&self.provider, &config, welcome, None)
@@ -122,6 +123,7 @@ impl Group {
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(SUITE)
             .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+            .max_past_epochs(1)
             .use_ratchet_tree_extension(true)
             .build();
         let mut group = MlsGroup::new(&provider, &signer, &config, credential).map_err(mls)?;
@@ -186,6 +188,25 @@ impl Group {
             return Err(GroupError::NotAllowed);
         }
         self.group.merge_staged_commit(&self.provider, *commit).map_err(mls)
+    }
+
+    /// Seals a short message for the other members.
+    pub fn seal_note(&mut self, note: &[u8]) -> Result<Vec<u8>, GroupError> {
+        let message = self.group.create_message(&self.provider, &self.signer, note).map_err(mls)?;
+        message.tls_serialize_detached().map_err(mls)
+    }
+
+    /// Opens a message of another member, of this epoch or the one before.
+    pub fn open_note(&mut self, bytes: &[u8]) -> Result<Vec<u8>, GroupError> {
+        let message = match read_message(bytes)?.extract() {
+            MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),
+            _ => return Err(GroupError::Malformed),
+        };
+        let processed = self.group.process_message(&self.provider, message).map_err(mls)?;
+        match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(note) => Ok(note.into_bytes()),
+            _ => Err(GroupError::NotAllowed),
+        }
     }
 
     /// The key that all frame keys of this epoch come from (RFC 9605 §5.2).

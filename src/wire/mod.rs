@@ -1,3 +1,6 @@
 //! Bytes to types and back: packets, feedback, signalling messages. Every parser is total and bounded.
 
+#[cfg(feature = "client")]
+pub mod call;
+pub mod packet;
 pub mod record;

@@ -1,0 +1,629 @@
+//! The call as a state machine.
+//!
+//! Inputs: from the person `dial`, `accept`, `decline`, `hang_up`, `set_switches`; from the directory `handle_letter`,
+//! `handle_reached`, `handle_unreachable`; from the peer over the call's path `handle_message`; from the path
+//! `handle_path`; from the clock `handle_timeout`. Outputs, by [`Machine::poll`]: letters and messages to send, a room
+//! to join, keys for the sealing and opening threads, the start of media, the end.
+//!
+//! An unexpected message ends the call with a named fault. Ringing has no output but letters, and those only when the
+//! person answers, the caller gives up or the time is over.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+
+use super::state::{Accepted, Active, Calling, CaptureGrant, Keyed, Parties, Ringing};
+use super::{Outcome, UserConsent};
+use crate::crypto::chain::{DeviceCard, VerifiedChain};
+use crate::crypto::group::GroupError;
+use crate::crypto::letter::{CallId, Content, Opened, RING_S};
+use crate::crypto::ready::Role;
+use crate::crypto::sframe::BaseKey;
+use crate::media::{KeyEpoch, LeafIndex, Timestamp};
+use crate::wire::call::{self, CallMessage, Note};
+
+/// Time between two refreshes of the keys.
+pub const REFRESH: Duration = Duration::from_secs(120);
+/// Longest time that a sender waits for the others before it seals in a new epoch.
+pub const SWITCH_AFTER: Duration = Duration::from_millis(500);
+/// How long frames of an old epoch are still opened.
+pub const KEEP_OLD: Duration = Duration::from_secs(2);
+/// Time for agreeing on keys after the accept.
+pub const CONNECT: Duration = Duration::from_secs(15);
+/// How long a call without any path is kept.
+pub const RECONNECT: Duration = Duration::from_secs(30);
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Seal a letter to these devices and hand it to the directory.
+    Letter {
+        /// To whom.
+        to: Vec<DeviceCard>,
+        /// Of which account.
+        handle: String,
+        /// About which call.
+        call: CallId,
+        /// What it says.
+        content: Content,
+    },
+    /// Enter the relay room with the call's path key.
+    Join {
+        /// Name of the room.
+        room: [u8; 32],
+        /// Our leaf.
+        leaf: LeafIndex,
+        /// The peer's TLS key, for the direct path.
+        peer_path_key: [u8; 32],
+    },
+    /// Send over the call's path.
+    Message(CallMessage),
+    /// Open frames of `members` under this epoch from now on.
+    OpenEpoch {
+        /// Key of the epoch.
+        base: BaseKey,
+        /// The epoch.
+        epoch: KeyEpoch,
+        /// Who may send.
+        members: Vec<LeafIndex>,
+    },
+    /// Seal in this epoch from now on.
+    SealEpoch {
+        /// Key of the epoch.
+        base: BaseKey,
+        /// The epoch.
+        epoch: KeyEpoch,
+        /// Our leaf.
+        leaf: LeafIndex,
+    },
+    /// Forget the keys of earlier epochs.
+    DropBefore(KeyEpoch),
+    /// Start capturing, sending and showing.
+    StartMedia(CaptureGrant),
+    /// The peer asks for a keyframe.
+    Keyframe,
+    /// Something that is shown has changed.
+    Changed,
+    /// Over: leave the room, close every device.
+    Ended(Outcome),
+}
+
+/// Where the call stands, for showing it.
+#[derive(Debug)]
+pub enum State {
+    /// No call.
+    Idle,
+    /// We ring.
+    Calling(Calling),
+    /// We are rung.
+    Ringing(Ringing),
+    /// Both said yes, the welcome is awaited.
+    Accepted(Accepted),
+    /// In the group, the peer's readiness is awaited.
+    Keyed(Keyed),
+    /// Face to face.
+    Active(Active),
+}
+
+struct Rekey {
+    base: Option<BaseKey>,
+    switch_at: Timestamp,
+    drop_at: Option<Timestamp>,
+}
+
+/// One call at a time.
+pub struct Machine {
+    own: SigningKey,
+    /// Public half of the call's path key; the engine keeps the other.
+    path_key: [u8; 32],
+    state: State,
+    outputs: VecDeque<Output>,
+    deadline: Option<Timestamp>,
+    /// When the state was entered.
+    since: Timestamp,
+    reached: bool,
+    refresh_at: Option<Timestamp>,
+    refreshed: Timestamp,
+    rekey: Option<Rekey>,
+    path_lost: Option<Timestamp>,
+    switches: (bool, bool),
+    peer_switches: (bool, bool),
+}
+
+/// What dialling needs besides the person.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    /// Number of the call, random.
+    pub call: CallId,
+    /// Name of the room, random.
+    pub room: [u8; 32],
+    /// Public half of the call's path key.
+    pub path_key: [u8; 32],
+    /// Whom.
+    pub peer: VerifiedChain,
+    /// With picture.
+    pub video: bool,
+}
+
+impl Machine {
+    /// No call yet. `own` signs as this device.
+    #[must_use]
+    pub const fn new(own: SigningKey) -> Self {
+        Self {
+            own,
+            path_key: [0; 32],
+            state: State::Idle,
+            outputs: VecDeque::new(),
+            deadline: None,
+            since: Timestamp::ZERO,
+            reached: false,
+            refresh_at: None,
+            refreshed: Timestamp::ZERO,
+            rekey: None,
+            path_lost: None,
+            switches: (true, true),
+            peer_switches: (true, true),
+        }
+    }
+
+    /// Where the call stands and since when.
+    #[must_use]
+    pub const fn state(&self) -> (&State, Timestamp) {
+        (&self.state, self.since)
+    }
+
+    /// Whether a device of theirs has been reached.
+    #[must_use]
+    pub const fn reached(&self) -> bool {
+        self.reached
+    }
+
+    /// When the keys were last refreshed.
+    #[must_use]
+    pub const fn refreshed(&self) -> Timestamp {
+        self.refreshed
+    }
+
+    /// The peer's microphone and camera, as it says.
+    #[must_use]
+    pub const fn peer_switches(&self) -> (bool, bool) {
+        self.peer_switches
+    }
+
+    /// Next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Machine::handle_timeout`] has to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let rekey = self.rekey.as_ref().map(|rekey| match (&rekey.base, rekey.drop_at) {
+            (Some(_), _) | (None, None) => rekey.switch_at,
+            (None, Some(drop_at)) => drop_at,
+        });
+        let path = self.path_lost.map(|lost| lost + RECONNECT);
+        [self.deadline, self.refresh_at, rekey, path].into_iter().flatten().min()
+    }
+
+    /// The person rings somebody. Ignored while there is a call.
+    pub fn dial(&mut self, dial: Dial, consent: UserConsent, now: Timestamp) {
+        if !matches!(self.state, State::Idle) {
+            return;
+        }
+        let Dial { call, room, path_key, peer, video } = dial;
+        self.path_key = path_key;
+        self.switches = (true, video);
+        let to = peer.cards().to_vec();
+        let handle = peer.handle().to_owned();
+        let parties = Parties { call, role: Role::Caller, video, room, peer };
+        self.enter(State::Calling(Calling::new(parties, consent)), now, Some(Duration::from_secs(RING_S)));
+        self.letter(to, handle, call, Content::Invitation { video, room, path_key });
+    }
+
+    /// The person accepts the call that rings, with or without the own picture. `path_key`: public half of a fresh one.
+    pub fn accept(&mut self, consent: UserConsent, video: bool, path_key: [u8; 32], now: Timestamp) {
+        match self.take() {
+            State::Ringing(ringing) => {
+                self.path_key = path_key;
+                self.switches = (true, video);
+                let own = self.own.clone();
+                let accepted = ringing.accept(consent, &own);
+                self.answer(accepted, now);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// The person refuses the call that rings.
+    pub fn decline(&mut self, now: Timestamp) {
+        if let State::Ringing(ringing) = &self.state {
+            let (to, handle, call) =
+                (vec![ringing.device], ringing.parties.peer.handle().to_owned(), ringing.parties.call);
+            self.letter(to, handle, call, Content::Decline);
+            self.end(Outcome::DeclinedHere, now);
+        }
+    }
+
+    /// The person gives up or hangs up.
+    pub fn hang_up(&mut self, now: Timestamp) {
+        match &self.state {
+            State::Idle => {}
+            State::Ringing(_) => self.decline(now),
+            State::Calling(calling) => {
+                let peer = &calling.parties.peer;
+                let (to, handle) = (peer.cards().to_vec(), peer.handle().to_owned());
+                self.letter(to, handle, calling.parties.call, Content::Cancel);
+                self.end(Outcome::Cancelled, now);
+            }
+            State::Accepted(accepted) => {
+                let (to, handle) = (vec![accepted.device], accepted.parties.peer.handle().to_owned());
+                self.letter(to, handle, accepted.parties.call, Content::Cancel);
+                self.end(Outcome::HungUp, now);
+            }
+            State::Keyed(_) | State::Active(_) => {
+                self.note(&Note::HangUp);
+                self.end(Outcome::HungUp, now);
+            }
+        }
+    }
+
+    /// The person switched microphone or camera.
+    pub fn set_switches(&mut self, microphone: bool, camera: bool) {
+        self.switches = (microphone, camera);
+        if matches!(self.state, State::Active(_)) {
+            self.note(&Note::Switches { microphone, camera });
+        }
+    }
+
+    /// A picture cannot be decoded: ask the peer for a keyframe.
+    pub fn want_keyframe(&mut self) {
+        if matches!(self.state, State::Active(_)) {
+            self.note(&Note::KeyframeWanted);
+        }
+    }
+
+    /// An envelope was opened.
+    pub fn handle_letter(&mut self, letter: Opened, now: Timestamp) {
+        let Opened { chain, device, call, content } = letter;
+        match content {
+            Content::Invitation { video, room, path_key } => {
+                let parties = Parties { call, role: Role::Callee, video, room, peer: chain };
+                self.handle_invitation(Ringing { parties, device, path_key }, now);
+            }
+            Content::Accept { key_package, path_key } => match self.take() {
+                State::Calling(calling) if is_party(&calling.parties, call, &chain) => {
+                    let own = self.own.clone();
+                    let (peer, handle) = (calling.parties.peer.clone(), chain.handle().to_owned());
+                    let others: Vec<_> = peer.cards().iter().filter(|card| **card != device).copied().collect();
+                    match calling.accepted(&own, device, path_key, &key_package) {
+                        Ok((keyed, welcome)) => {
+                            if !others.is_empty() {
+                                self.letter(others, handle, call, Content::TakenElsewhere);
+                            }
+                            self.join(&keyed.accepted.parties, path_key);
+                            self.outputs.push_back(Output::Message(CallMessage::Welcome(welcome)));
+                            self.keyed(keyed, now);
+                        }
+                        Err(error) => self.fault(&error, now),
+                    }
+                }
+                other => self.state = other,
+            },
+            Content::Decline | Content::Busy => {
+                if let State::Calling(calling) = &self.state
+                    && is_party(&calling.parties, call, &chain)
+                {
+                    let outcome = if content == Content::Busy { Outcome::Busy } else { Outcome::Declined };
+                    self.end(outcome, now);
+                }
+            }
+            Content::Cancel | Content::TakenElsewhere => {
+                let parties = match &self.state {
+                    State::Ringing(ringing) => &ringing.parties,
+                    State::Accepted(accepted) => &accepted.parties,
+                    _ => return,
+                };
+                if is_party(parties, call, &chain) {
+                    let cancelled = content == Content::Cancel;
+                    self.end(if cancelled { Outcome::Cancelled } else { Outcome::TakenElsewhere }, now);
+                }
+            }
+        }
+    }
+
+    /// The directory handed the invitation to a device.
+    pub fn handle_reached(&mut self) {
+        if matches!(self.state, State::Calling(_)) && !self.reached {
+            self.reached = true;
+            self.outputs.push_back(Output::Changed);
+        }
+    }
+
+    /// The invitation cannot be delivered, or the server cannot be used.
+    pub fn handle_unreachable(&mut self, outcome: Outcome, now: Timestamp) {
+        if matches!(self.state, State::Calling(_)) {
+            self.end(outcome, now);
+        }
+    }
+
+    /// A message of the peer came over the call's path.
+    pub fn handle_message(&mut self, message: CallMessage, now: Timestamp) {
+        match (self.take(), message) {
+            (State::Accepted(accepted), CallMessage::Welcome(welcome)) => match accepted.join(&welcome) {
+                Ok(keyed) => self.keyed(keyed, now),
+                Err(error) => self.fault(&error, now),
+            },
+            (State::Keyed(keyed), CallMessage::Ready(proof)) => match keyed.ready(&proof) {
+                Ok(active) => self.activate(active, now),
+                Err(error) => self.fault(&error, now),
+            },
+            (State::Keyed(mut keyed), CallMessage::Sealed(bytes)) => {
+                // Only hanging up makes sense so early.
+                let note = keyed.group.open_note(&bytes).ok().and_then(|note| call::decode(&note));
+                self.state = State::Keyed(keyed);
+                match note {
+                    Some(Note::HangUp) => self.end(Outcome::PeerHungUp, now),
+                    _ => self.fault(&"a message before the proof of readiness", now),
+                }
+            }
+            (State::Active(mut active), CallMessage::Refresh(commit)) => {
+                let result = active.group.handle_refresh(&commit);
+                self.state = State::Active(active);
+                match result {
+                    Ok(()) => self.new_epoch(now, false),
+                    Err(error) => self.fault(&error, now),
+                }
+            }
+            (State::Active(mut active), CallMessage::Sealed(bytes)) => {
+                let note = active.group.open_note(&bytes).ok().and_then(|note| call::decode(&note));
+                self.state = State::Active(active);
+                match note {
+                    Some(note) => self.handle_note(note, now),
+                    None => self.fault(&"a message that cannot be read", now),
+                }
+            }
+            (State::Idle, _) => self.state = State::Idle,
+            (state, _) => {
+                self.state = state;
+                self.fault(&"a message out of turn", now);
+            }
+        }
+    }
+
+    /// Whether there is any path to the peer.
+    pub fn handle_path(&mut self, open: bool, now: Timestamp) {
+        self.path_lost = match (open, self.path_lost) {
+            (true, _) => None,
+            (false, lost @ Some(_)) => lost,
+            (false, None) => matches!(self.state, State::Active(_)).then_some(now),
+        };
+        self.outputs.push_back(Output::Changed);
+    }
+
+    /// Whether the call runs without a path now.
+    #[must_use]
+    pub const fn is_reconnecting(&self) -> bool {
+        self.path_lost.is_some()
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.deadline.is_some_and(|at| now >= at) {
+            match &self.state {
+                State::Calling(calling) => {
+                    let peer = &calling.parties.peer;
+                    let (to, handle) = (peer.cards().to_vec(), peer.handle().to_owned());
+                    self.letter(to, handle, calling.parties.call, Content::Cancel);
+                    self.end(Outcome::NoAnswer, now);
+                }
+                State::Ringing(_) => self.end(Outcome::NoAnswer, now),
+                _ => self.end(Outcome::Lost, now),
+            }
+        }
+        if self.path_lost.is_some_and(|lost| now >= lost + RECONNECT) {
+            self.end(Outcome::Lost, now);
+        }
+        if self.refresh_at.is_some_and(|at| now >= at) {
+            self.refresh(now);
+        }
+        if let Some(rekey) = &mut self.rekey {
+            if rekey.base.is_some() && now >= rekey.switch_at {
+                self.switch(now);
+            } else if rekey.drop_at.is_some_and(|at| now >= at)
+                && let State::Active(active) = &self.state
+            {
+                self.outputs.push_back(Output::DropBefore(active.group.epoch()));
+                self.rekey = None;
+            }
+        }
+    }
+
+    fn handle_invitation(&mut self, ringing: Ringing, now: Timestamp) {
+        match self.take() {
+            State::Idle => {
+                self.enter(State::Ringing(ringing), now, Some(Duration::from_secs(RING_S)));
+            }
+            State::Calling(calling) if calling.parties.peer.root() == ringing.parties.peer.root() => {
+                // Both ring each other: the lower number goes on, and calling was consent enough.
+                if ringing.parties.call < calling.parties.call {
+                    let own = self.own.clone();
+                    let accepted = calling.yield_to(ringing, &own);
+                    self.answer(accepted, now);
+                } else {
+                    self.state = State::Calling(calling);
+                }
+            }
+            other => {
+                let same = matches!(&other, State::Ringing(current) if current.parties.call == ringing.parties.call);
+                self.state = other;
+                if !same {
+                    let handle = ringing.parties.peer.handle().to_owned();
+                    self.letter(vec![ringing.device], handle, ringing.parties.call, Content::Busy);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, accepted: Result<(Accepted, Vec<u8>), GroupError>, now: Timestamp) {
+        match accepted {
+            Ok((accepted, key_package)) => {
+                let content = Content::Accept { key_package, path_key: self.path_key };
+                let (to, handle) = (vec![accepted.device], accepted.parties.peer.handle().to_owned());
+                self.join(&accepted.parties, accepted.path_key);
+                self.letter(to, handle, accepted.parties.call, content);
+                self.enter(State::Accepted(accepted), now, Some(CONNECT));
+            }
+            Err(error) => self.fault(&error, now),
+        }
+    }
+
+    fn keyed(&mut self, keyed: Keyed, now: Timestamp) {
+        match keyed.prove(None) {
+            Ok(proof) => {
+                self.outputs.push_back(Output::Message(CallMessage::Ready(proof)));
+                self.enter(State::Keyed(keyed), now, Some(CONNECT));
+            }
+            Err(error) => self.fault(&error, now),
+        }
+    }
+
+    fn activate(&mut self, active: Active, now: Timestamp) {
+        let grant = active.grant();
+        let (epoch, leaf) = (active.group.epoch(), active.group.leaf());
+        let base = active.group.base_key();
+        self.enter(State::Active(active), now, None);
+        match base {
+            Ok(base) => {
+                self.open_epoch(base.clone());
+                self.outputs.push_back(Output::SealEpoch { base, epoch, leaf });
+                self.outputs.push_back(Output::StartMedia(grant));
+                self.refreshed = now;
+                self.schedule_refresh(now);
+                let (microphone, camera) = self.switches;
+                self.note(&Note::Switches { microphone, camera });
+            }
+            Err(error) => self.fault(&error, now),
+        }
+    }
+
+    fn refresh(&mut self, now: Timestamp) {
+        self.refresh_at = None;
+        let State::Active(active) = &mut self.state else { return };
+        match active.group.refresh() {
+            Ok(commit) => {
+                self.outputs.push_back(Output::Message(CallMessage::Refresh(commit)));
+                self.new_epoch(now, true);
+            }
+            Err(error) => self.fault(&error, now),
+        }
+    }
+
+    /// The group moved on. The committer seals in the new epoch once the others have it; the others know it has.
+    fn new_epoch(&mut self, now: Timestamp, committer: bool) {
+        let State::Active(active) = &self.state else { return };
+        let epoch = active.group.epoch();
+        match active.group.base_key() {
+            Ok(base) => {
+                self.open_epoch(base.clone());
+                self.refreshed = now;
+                self.schedule_refresh(now);
+                self.rekey = Some(Rekey { base: Some(base), switch_at: now + SWITCH_AFTER, drop_at: None });
+                if !committer {
+                    self.note(&Note::EpochReached(epoch.0));
+                    self.switch(now);
+                }
+                self.outputs.push_back(Output::Changed);
+            }
+            Err(error) => self.fault(&error, now),
+        }
+    }
+
+    fn switch(&mut self, now: Timestamp) {
+        let State::Active(active) = &self.state else { return };
+        if let Some(rekey) = &mut self.rekey
+            && let Some(base) = rekey.base.take()
+        {
+            rekey.drop_at = Some(now + KEEP_OLD);
+            let (epoch, leaf) = (active.group.epoch(), active.group.leaf());
+            self.outputs.push_back(Output::SealEpoch { base, epoch, leaf });
+        }
+    }
+
+    fn schedule_refresh(&mut self, now: Timestamp) {
+        if let State::Active(active) = &self.state {
+            self.refresh_at = active.group.is_committer().then(|| now + REFRESH);
+        }
+    }
+
+    fn open_epoch(&mut self, base: BaseKey) {
+        if let State::Active(active) = &self.state {
+            let own = active.group.leaf();
+            let members = active.group.members().into_iter().map(|(leaf, _)| leaf).filter(|leaf| *leaf != own);
+            let output = Output::OpenEpoch { base, epoch: active.group.epoch(), members: members.collect() };
+            self.outputs.push_back(output);
+        }
+    }
+
+    fn handle_note(&mut self, note: Note, now: Timestamp) {
+        match note {
+            Note::Switches { microphone, camera } => {
+                self.peer_switches = (microphone, camera);
+                self.outputs.push_back(Output::Changed);
+            }
+            Note::EpochReached(epoch) => {
+                if matches!(&self.state, State::Active(active) if active.group.epoch().0 == epoch) {
+                    self.switch(now);
+                }
+            }
+            Note::KeyframeWanted => self.outputs.push_back(Output::Keyframe),
+            Note::HangUp => self.end(Outcome::PeerHungUp, now),
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        let (State::Active(Active { group, .. }) | State::Keyed(Keyed { group, .. })) = &mut self.state else { return };
+        if let Ok(sealed) = group.seal_note(&call::encode(note)) {
+            self.outputs.push_back(Output::Message(CallMessage::Sealed(sealed)));
+        }
+    }
+
+    fn join(&mut self, parties: &Parties, peer_path_key: [u8; 32]) {
+        let leaf = LeafIndex(parties.role as u8);
+        self.outputs.push_back(Output::Join { room: parties.room, leaf, peer_path_key });
+    }
+
+    fn letter(&mut self, to: Vec<DeviceCard>, handle: String, call: CallId, content: Content) {
+        self.outputs.push_back(Output::Letter { to, handle, call, content });
+    }
+
+    fn enter(&mut self, state: State, now: Timestamp, patience: Option<Duration>) {
+        self.state = state;
+        self.since = now;
+        self.deadline = patience.map(|patience| now + patience);
+        self.outputs.push_back(Output::Changed);
+    }
+
+    fn take(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Idle)
+    }
+
+    fn fault(&mut self, why: &dyn std::fmt::Display, now: Timestamp) {
+        self.end(Outcome::Fault(why.to_string()), now);
+    }
+
+    fn end(&mut self, outcome: Outcome, now: Timestamp) {
+        self.enter(State::Idle, now, None);
+        self.reached = false;
+        self.refresh_at = None;
+        self.rekey = None;
+        self.path_lost = None;
+        self.peer_switches = (true, true);
+        self.outputs.push_back(Output::Ended(outcome));
+    }
+}
+
+fn is_party(parties: &Parties, call: CallId, chain: &VerifiedChain) -> bool {
+    parties.call == call && parties.peer.root() == chain.root()
+}

@@ -1,0 +1,304 @@
+//! Puts frames of one sender's stream together from packets that come in any order, twice, or never.
+//!
+//! Bounded: at most [`MAX_PARTIAL`] frames and [`MAX_PARTIAL_BYTES`] are held, none longer than [`MAX_AGE`]. Whole frames
+//! come out in order; one that is late is waited for only as long as a newer one may wait ([`Reassembler::new`]).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::media::{FrameId, Timestamp};
+use crate::wire::packet::{FrameHeader, PacketHeader};
+
+/// Frames held at one time.
+pub const MAX_PARTIAL: usize = 32;
+/// Bytes held at one time.
+pub const MAX_PARTIAL_BYTES: usize = 4 << 20;
+/// Longest time that a frame's packets are held.
+pub const MAX_AGE: Duration = Duration::from_millis(400);
+
+/// A whole frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Its header.
+    pub header: FrameHeader,
+    /// Its sealed bytes.
+    pub sealed: Vec<u8>,
+    /// When its first packet came.
+    pub first_packet: Timestamp,
+    /// When it was whole.
+    pub complete: Timestamp,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// Frames that never became whole, or whose every packet was lost.
+    pub lost: u64,
+    /// Packets that contradict others of their frame.
+    pub contradictory: u64,
+    /// Packets of frames that were given out or given up already.
+    pub late: u64,
+}
+
+struct Partial {
+    header: FrameHeader,
+    parts: Vec<Option<Box<[u8]>>>,
+    missing: u16,
+    bytes: usize,
+    first_packet: Timestamp,
+    complete: Option<Timestamp>,
+}
+
+/// One stream of one sender.
+pub struct Reassembler {
+    patience: Duration,
+    /// Frames from `next` on, by their distance from the stream's first frame.
+    partial: BTreeMap<u64, Partial>,
+    next: Option<u64>,
+    held_bytes: usize,
+    losses: Losses,
+}
+
+impl Reassembler {
+    /// A reassembler that holds a whole frame back at most `patience` for the frames before it.
+    #[must_use]
+    pub const fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            partial: BTreeMap::new(),
+            next: None,
+            held_bytes: 0,
+            losses: Losses { lost: 0, contradictory: 0, late: 0 },
+        }
+    }
+
+    /// Takes a packet of this stream.
+    pub fn handle_packet(&mut self, header: PacketHeader, payload: &[u8], now: Timestamp) {
+        let number = self.extend(header.frame.id);
+        if self.next.is_some_and(|next| number < next) {
+            self.losses.late += 1;
+            return;
+        }
+        let partial = self.partial.entry(number).or_insert_with(|| Partial {
+            header: header.frame,
+            parts: vec![None; usize::from(header.fragments)],
+            missing: header.fragments,
+            bytes: 0,
+            first_packet: now,
+            complete: None,
+        });
+        if partial.header != header.frame || partial.parts.len() != usize::from(header.fragments) {
+            self.losses.contradictory += 1;
+            return;
+        }
+        let part = &mut partial.parts[usize::from(header.fragment)];
+        if part.is_some() {
+            return;
+        }
+        *part = Some(payload.into());
+        partial.missing -= 1;
+        partial.bytes += payload.len();
+        self.held_bytes += payload.len();
+        if partial.missing == 0 {
+            partial.complete = Some(now);
+        }
+        while self.partial.len() > MAX_PARTIAL || self.held_bytes > MAX_PARTIAL_BYTES {
+            self.give_up_first();
+        }
+    }
+
+    /// The next frame in order, if it is whole, or if those before it have been waited for long enough.
+    pub fn poll_frame(&mut self, now: Timestamp) -> Option<Frame> {
+        loop {
+            let (&first, partial) = self.partial.first_key_value()?;
+            if let Some(complete) = partial.complete {
+                let in_order = self.next.is_none_or(|next| next == first);
+                if in_order || now.since(complete) >= self.patience {
+                    return self.give_out(first);
+                }
+                return None;
+            }
+            // The first is not whole. Is a later one, and has it waited long enough?
+            let overtaken = self
+                .partial
+                .values()
+                .any(|later| later.complete.is_some_and(|complete| now.since(complete) >= self.patience));
+            if !overtaken && now.since(partial.first_packet) < MAX_AGE {
+                return None;
+            }
+            self.give_up_first();
+        }
+    }
+
+    /// When [`Reassembler::poll_frame`] should be asked again though no packet came: a frame's patience or age runs out.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let due = |partial: &Partial| match partial.complete {
+            Some(complete) => complete + self.patience,
+            None => partial.first_packet + MAX_AGE,
+        };
+        self.partial.values().map(due).min()
+    }
+
+    /// What was lost so far.
+    #[must_use]
+    pub const fn losses(&self) -> Losses {
+        self.losses
+    }
+
+    /// Bytes and frames held now.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        (self.held_bytes, self.partial.len())
+    }
+
+    fn give_out(&mut self, number: u64) -> Option<Frame> {
+        let partial = self.partial.remove(&number)?;
+        self.held_bytes -= partial.bytes;
+        if let Some(next) = self.next {
+            self.losses.lost += number - next;
+        }
+        self.next = Some(number + 1);
+        let mut sealed = Vec::with_capacity(partial.bytes);
+        for part in partial.parts.into_iter().flatten() {
+            sealed.extend_from_slice(&part);
+        }
+        let complete = partial.complete?;
+        Some(Frame { header: partial.header, sealed, first_packet: partial.first_packet, complete })
+    }
+
+    fn give_up_first(&mut self) {
+        if let Some((number, partial)) = self.partial.pop_first() {
+            self.held_bytes -= partial.bytes;
+            self.losses.lost += 1 + number - self.next.unwrap_or(number);
+            self.next = Some(number + 1);
+        }
+    }
+
+    /// The frame number without its wrap-around, near the one that is expected. Numbers before the first one seen fall
+    /// below it and are late.
+    fn extend(&self, id: FrameId) -> u64 {
+        const START: u64 = 1 << 32;
+        let reference = self.next.or_else(|| self.partial.first_key_value().map(|(&first, _)| first));
+        match reference {
+            None => START + u64::from(id.0),
+            Some(reference) => {
+                let ahead = id.0.wrapping_sub(reference as u32).cast_signed();
+                reference.saturating_add_signed(i64::from(ahead))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{LeafIndex, Stream};
+    use crate::transport::packetise::Packetiser;
+    use proptest::prelude::*;
+
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    fn header(id: u32) -> FrameHeader {
+        FrameHeader { leaf: LeafIndex(1), stream: Stream::Video, keyframe: id == 0, id: FrameId(id) }
+    }
+
+    fn frame_bytes(id: u32) -> Vec<u8> {
+        (0..500 + id as usize * 37 % 5000).map(|at| (at as u8) ^ id as u8).collect()
+    }
+
+    fn packets(id: u32) -> Vec<Vec<u8>> {
+        let mut packets = Vec::new();
+        Packetiser::default().packetise(header(id), &frame_bytes(id), 1150, |packet| packets.push(packet));
+        packets
+    }
+
+    fn feed(reassembler: &mut Reassembler, packet: &[u8], now: Timestamp) {
+        if let Some((header, payload)) = PacketHeader::read(packet) {
+            reassembler.handle_packet(header, payload, now);
+        }
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_nanos(1) + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_frame_is_out_with_its_last_packet() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        for id in 0..5 {
+            for packet in packets(id) {
+                assert!(reassembler.poll_frame(at(1)).is_none());
+                feed(&mut reassembler, &packet, at(1));
+            }
+            assert_eq!(reassembler.poll_frame(at(1)).unwrap().sealed, frame_bytes(id));
+        }
+        assert_eq!((reassembler.losses(), reassembler.held()), (Losses::default(), (0, 0)));
+    }
+
+    #[test]
+    fn a_late_frame_is_waited_for_but_not_for_long() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        packets(0).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+        assert!(reassembler.poll_frame(at(0)).is_some());
+        packets(2).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+        assert!(reassembler.poll_frame(at(19)).is_none());
+        assert_eq!(reassembler.poll_timeout(), Some(at(20)));
+        assert_eq!(reassembler.poll_frame(at(20)).unwrap().header.id, FrameId(2));
+        packets(1).iter().for_each(|packet| feed(&mut reassembler, packet, at(21)));
+        assert!(reassembler.poll_frame(at(100)).is_none());
+        assert_eq!(reassembler.losses().lost, 1);
+    }
+
+    #[test]
+    fn numbers_wrap_around() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        for id in [u32::MAX - 1, u32::MAX, 0, 1] {
+            packets(id).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+            assert_eq!(reassembler.poll_frame(at(0)).unwrap().header.id, FrameId(id));
+        }
+        assert_eq!(reassembler.losses(), Losses::default());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_network_does_no_wrong_frame_comes_out(
+            steps in proptest::collection::vec((0_u32..60, any::<prop::sample::Index>(), 0_u64..3000, any::<bool>(), 0_u8..20), 1..300),
+        ) {
+            let mut reassembler = Reassembler::new(PATIENCE);
+            let mut now = 0;
+            let mut last = None;
+            for (id, which, pause, duplicate, cut) in steps {
+                now += pause / 100;
+                let packets = packets(id);
+                let packet = which.get(&packets);
+                feed(&mut reassembler, packet, at(now));
+                if duplicate {
+                    feed(&mut reassembler, packet, at(now));
+                }
+                // A packet cut short in its header is none.
+                feed(&mut reassembler, &packet[..usize::from(cut).min(16)], at(now));
+                while let Some(frame) = reassembler.poll_frame(at(now)) {
+                    prop_assert_eq!(&frame.sealed, &frame_bytes(frame.header.id.0));
+                    prop_assert!(last.is_none_or(|last| last < frame.header.id));
+                    last = Some(frame.header.id);
+                }
+                let (bytes, frames) = reassembler.held();
+                prop_assert!(bytes <= MAX_PARTIAL_BYTES && frames <= MAX_PARTIAL);
+            }
+        }
+
+        #[test]
+        fn hostile_packets_stay_bounded(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 16..60), 1..300)) {
+            let mut reassembler = Reassembler::new(PATIENCE);
+            for (step, mut packet) in packets.into_iter().enumerate() {
+                packet[0] = 1 << 4;
+                packet[2] = 1;
+                packet[3] &= 1;
+                feed(&mut reassembler, &packet, at(step as u64));
+                while reassembler.poll_frame(at(step as u64)).is_some() {}
+                prop_assert!(reassembler.held().1 <= MAX_PARTIAL);
+            }
+        }
+    }
+}
