@@ -1,5 +1,10 @@
 //! AV1 and Opus behind blocking traits: no threads of ours, no rings. The engine gives each codec its thread.
 
+pub mod aom;
+pub mod dav1d;
+#[cfg(test)]
+mod tests;
+
 use crate::media::{Colour, FrameId, Picture};
 
 /// What an encoder is made for. A new size needs a new encoder; the rate is set with every frame.

@@ -106,6 +106,18 @@ impl Chain {
         Self { handle: handle.to_owned(), root: root_key, entries, head }
     }
 
+    /// The handle it claims.
+    #[must_use]
+    pub fn handle(&self) -> &str {
+        &self.handle
+    }
+
+    /// The root key it claims.
+    #[must_use]
+    pub const fn root(&self) -> [u8; 32] {
+        self.root
+    }
+
     /// Reads a chain; checks no signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, ChainError> {
         if bytes.len() > MAX_CHAIN_BYTES {
@@ -223,10 +235,16 @@ impl VerifiedChain {
     /// Whether this is `old` or a continuation of it with a head no older: a shorter or forked chain is not.
     #[must_use]
     pub fn extends(&self, old: &Self) -> bool {
-        self.chain.handle == old.chain.handle
-            && self.chain.root == old.chain.root
-            && self.chain.entries.starts_with(&old.chain.entries)
-            && self.chain.head.time >= old.chain.head.time
+        self.continues(&old.chain)
+    }
+
+    /// As [`VerifiedChain::extends`], for a chain that was verified once and whose head may be stale by now.
+    #[must_use]
+    pub fn continues(&self, old: &Chain) -> bool {
+        self.chain.handle == old.handle
+            && self.chain.root == old.root
+            && self.chain.entries.starts_with(&old.entries)
+            && self.chain.head.time >= old.head.time
     }
 
     /// The chain to be sent or stored.

@@ -1,5 +1,9 @@
 //! QUIC endpoints with mutually pinned raw public keys: signalling, relay and direct path.
 
+pub mod knobs;
+pub mod streams;
+pub mod tls;
+
 /// Which way packets may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathPolicy {

@@ -2,3 +2,5 @@
 
 #[cfg(feature = "client")]
 pub mod profile;
+#[cfg(feature = "server")]
+pub mod server_db;

@@ -1,0 +1,112 @@
+//! AV1 decoding by dav1d: one thread, no frame held back, pictures handed on without a copy.
+
+use std::sync::Arc;
+
+use ::dav1d::pixel::{MatrixCoefficients, YUVRange};
+use ::dav1d::{Decoder, Error, PixelLayout, PlanarImageComponent, Settings};
+
+use super::{CodecError, VideoDecoder};
+use crate::media::{Colour, MAX_DIMENSION, Matrix, Picture, Plane, PlaneStore, Range};
+
+const NAME: &str = "dav1d";
+/// Longest temporal unit that is looked at.
+const MAX_DATA_BYTES: usize = 4 << 20;
+
+/// A dav1d decoder.
+pub struct Dav1dDecoder {
+    decoder: Decoder,
+}
+
+struct Planes([(::dav1d::Plane, usize); 3]);
+
+impl PlaneStore for Planes {
+    fn plane(&self, plane: Plane) -> (&[u8], usize) {
+        let (bytes, stride) = &self.0[plane as usize];
+        (bytes, *stride)
+    }
+}
+
+impl Dav1dDecoder {
+    /// Opens a decoder that uses the calling thread only.
+    pub fn open() -> Result<Self, CodecError> {
+        let mut settings = Settings::new();
+        settings.set_n_threads(1);
+        settings.set_max_frame_delay(1);
+        settings.set_frame_size_limit(MAX_DIMENSION * MAX_DIMENSION);
+        let decoder = Decoder::with_settings(&settings);
+        let decoder = decoder.map_err(|error| CodecError::Open { codec: NAME, why: error.to_string() })?;
+        Ok(Self { decoder })
+    }
+
+    fn try_decode(&mut self, data: &[u8]) -> Result<Option<Picture>, CodecError> {
+        if data.is_empty() || data.len() > MAX_DATA_BYTES {
+            return Err(CodecError::Bitstream(format!("{} bytes", data.len())));
+        }
+        let refused = |error: Error| CodecError::Bitstream(error.to_string());
+        let mut shown = None;
+        let mut pending = match self.decoder.send_data(data.to_vec(), None, None, None) {
+            Ok(()) => false,
+            Err(Error::Again) => true,
+            Err(error) => return Err(refused(error)),
+        };
+        // A temporal unit shows one picture; should a hostile one show more, the last counts.
+        loop {
+            match self.decoder.get_picture() {
+                Ok(picture) => shown = Some(picture),
+                Err(Error::Again) if !pending => break,
+                Err(Error::Again) => {}
+                Err(error) => return Err(refused(error)),
+            }
+            if pending {
+                match self.decoder.send_pending_data() {
+                    Ok(()) => pending = false,
+                    Err(Error::Again) if shown.is_some() => {}
+                    Err(Error::Again) => return Err(CodecError::Bitstream("nothing comes out".into())),
+                    Err(error) => return Err(refused(error)),
+                }
+            }
+        }
+        shown.map(|picture| wrap(&picture)).transpose()
+    }
+}
+
+impl VideoDecoder for Dav1dDecoder {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn decode(&mut self, data: &[u8]) -> Result<Option<Picture>, CodecError> {
+        let result = self.try_decode(data);
+        if result.is_err() {
+            self.decoder.flush();
+        }
+        result
+    }
+
+    fn held_frames(&self) -> usize {
+        // With one thread and a frame delay of one, what was put in has come out when `decode` returns.
+        0
+    }
+}
+
+fn wrap(picture: &::dav1d::Picture) -> Result<Picture, CodecError> {
+    let refuse = |why: &str| Err(CodecError::Bitstream(why.into()));
+    if picture.bit_depth() != 8 {
+        return refuse("not 8 bits a sample");
+    }
+    if picture.pixel_layout() != PixelLayout::I420 {
+        return refuse("not 4:2:0");
+    }
+    let matrix = match picture.matrix_coefficients() {
+        MatrixCoefficients::BT709 => Matrix::Bt709,
+        _ => Matrix::Bt601,
+    };
+    let range = match picture.color_range() {
+        YUVRange::Full => Range::Full,
+        YUVRange::Limited => Range::Limited,
+    };
+    let components = [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V];
+    let planes = components.map(|component| (picture.plane(component), picture.stride(component) as usize));
+    Picture::from_store(picture.width(), picture.height(), Colour { matrix, range }, Arc::new(Planes(planes)))
+        .ok_or_else(|| CodecError::Bitstream("size out of range".into()))
+}

@@ -1,0 +1,186 @@
+//! One connection from its handshake to its end: greeting, requests by role, packets of a room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::VarInt;
+use tokio::sync::mpsc;
+
+use super::state::{OUTBOX, State, Way};
+use crate::engine::clock;
+use crate::net::streams::{MessageReader, StreamError, write_message};
+use crate::net::tls;
+use crate::relay::{self, TokenBucket};
+use crate::wire::signal::{Hello, MAX_ROOM_MESSAGE_BYTES, Refusal, Role, ToClient, ToServer, VERSION};
+
+/// Close code: the server goes away.
+pub const GOING_AWAY: VarInt = VarInt::from_u32(1);
+/// Close code: the client broke the protocol.
+pub const BROKEN: VarInt = VarInt::from_u32(2);
+/// Close code: the client does not read what is sent to it.
+pub const TOO_SLOW: VarInt = VarInt::from_u32(3);
+
+/// A stranger has this long for the handshake and the greeting.
+const GREETING: Duration = Duration::from_secs(10);
+const REQUESTS_PER_S: f64 = 20.0;
+const REQUESTS_BURST: f64 = 60.0;
+/// 24 Mb/s: more than any call of two sends.
+const BYTES_PER_S: f64 = 3.0 * 1024.0 * 1024.0;
+const PACKETS_PER_S: f64 = 6000.0;
+
+/// Serves a connection until it ends.
+pub async fn serve(incoming: quinn::Incoming, state: Arc<State>) {
+    let greeting = async {
+        let connection = incoming.await.map_err(|_| StreamError::Lost)?;
+        let (writer, stream) = connection.accept_bi().await.map_err(|_| StreamError::Lost)?;
+        let mut reader = MessageReader::new(stream);
+        let hello: Hello = reader.read().await?;
+        Ok::<_, StreamError>((connection, writer, reader, hello))
+    };
+    let Ok(Ok((connection, mut writer, reader, hello))) = tokio::time::timeout(GREETING, greeting).await else {
+        return;
+    };
+    let Some(key) = tls::peer_key(&connection) else { return };
+    if hello.version != VERSION {
+        let _ = write_message(&mut writer, &ToClient::Refused(Refusal::Version)).await;
+        let _ = writer.finish();
+        let _ = tokio::time::timeout(GREETING, writer.stopped()).await;
+        return;
+    }
+    let (outbox, messages) = mpsc::channel(OUTBOX);
+    let session = Session { connection: connection.clone(), state, outbox, key };
+    tokio::select! {
+        result = session.run(reader, hello.role) => {
+            if result == Err(StreamError::Malformed) {
+                connection.close(BROKEN, b"");
+            }
+        }
+        () = write_all(writer, messages) => {}
+    }
+    connection.close(GOING_AWAY, b"");
+}
+
+async fn write_all(mut writer: quinn::SendStream, mut messages: mpsc::Receiver<ToClient>) {
+    while let Some(message) = messages.recv().await {
+        if write_message(&mut writer, &message).await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Session {
+    connection: quinn::Connection,
+    state: Arc<State>,
+    outbox: mpsc::Sender<ToClient>,
+    key: [u8; 32],
+}
+
+impl Session {
+    async fn run(&self, reader: MessageReader, role: Role) -> Result<(), StreamError> {
+        let welcome = ToClient::Welcome { domain: self.state.domain.clone() };
+        match role {
+            Role::Device => {
+                self.send(welcome)?;
+                let ticket = self.state.connect(self.key, self.outbox.clone());
+                let result = self.serve_device(reader).await;
+                self.state.disconnect(&self.key, ticket);
+                result
+            }
+            Role::Courier => {
+                self.send(welcome)?;
+                self.serve_courier(reader).await
+            }
+            Role::Relay { room, leaf } => {
+                let way = Way { connection: self.connection.clone(), outbox: self.outbox.clone() };
+                self.send(welcome)?;
+                match self.state.join(room, leaf, way) {
+                    Ok((ticket, others)) => {
+                        for other in others {
+                            self.send(ToClient::Arrived { leaf: other })?;
+                        }
+                        let result = tokio::select! {
+                            result = self.serve_room(reader, &room, leaf) => result,
+                            result = self.forward(&room, leaf) => result,
+                        };
+                        self.state.leave(&room, leaf, ticket);
+                        result
+                    }
+                    Err(refusal) => {
+                        self.send(ToClient::Refused(refusal))?;
+                        self.connection.closed().await;
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    async fn serve_device(&self, mut reader: MessageReader) -> Result<(), StreamError> {
+        let mut quota = requests();
+        loop {
+            let request = reader.read().await?;
+            let answer = match request {
+                _ if !quota.take(1.0, clock::now()) => ToClient::Refused(Refusal::Quota),
+                ToServer::Register { chain } => self.state.register(&self.key, &chain),
+                _ => return Err(StreamError::Malformed),
+            };
+            self.send(answer)?;
+        }
+    }
+
+    async fn serve_courier(&self, mut reader: MessageReader) -> Result<(), StreamError> {
+        let mut quota = requests();
+        loop {
+            let request = reader.read().await?;
+            let answer = match request {
+                _ if !quota.take(1.0, clock::now()) => ToClient::Refused(Refusal::Quota),
+                ToServer::LookUp { name } => self.state.look_up(&name),
+                ToServer::Deliver { device, envelope } => self.state.deliver(device, envelope),
+                _ => return Err(StreamError::Malformed),
+            };
+            self.send(answer)?;
+        }
+    }
+
+    async fn serve_room(&self, mut reader: MessageReader, room: &[u8; 32], leaf: u8) -> Result<(), StreamError> {
+        let mut quota = requests();
+        loop {
+            let ToServer::Room { message } = reader.read().await? else { return Err(StreamError::Malformed) };
+            if message.len() > MAX_ROOM_MESSAGE_BYTES || !quota.take(1.0, clock::now()) {
+                return Err(StreamError::Malformed);
+            }
+            for other in self.state.others(room, leaf) {
+                let message = ToClient::Room { leaf, message: message.clone() };
+                if other.outbox.try_send(message).is_err() {
+                    other.connection.close(TOO_SLOW, b"");
+                }
+            }
+        }
+    }
+
+    /// Passes packets on, straight from this connection to the others'.
+    async fn forward(&self, room: &[u8; 32], leaf: u8) -> Result<(), StreamError> {
+        let now = clock::now();
+        let mut bytes = TokenBucket::new(BYTES_PER_S, BYTES_PER_S, now);
+        let mut packets = TokenBucket::new(PACKETS_PER_S, PACKETS_PER_S, now);
+        loop {
+            let packet = self.connection.read_datagram().await.map_err(|_| StreamError::Lost)?;
+            let now = clock::now();
+            if !relay::may_pass(leaf, &packet) || !packets.take(1.0, now) || !bytes.take(packet.len() as f64, now) {
+                continue;
+            }
+            for other in self.state.others(room, leaf) {
+                // A full buffer drops the oldest packets: late media is worthless.
+                let _ = other.connection.send_datagram(packet.clone());
+            }
+        }
+    }
+
+    fn send(&self, message: ToClient) -> Result<(), StreamError> {
+        self.outbox.try_send(message).map_err(|_| StreamError::Lost)
+    }
+}
+
+const fn requests() -> TokenBucket {
+    TokenBucket::new(REQUESTS_PER_S, REQUESTS_BURST, crate::media::Timestamp::ZERO)
+}

@@ -1,0 +1,153 @@
+//! What the connections of a server share.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+
+use crate::crypto::chain::MAX_CHAIN_BYTES;
+use crate::directory::{self, Mailbox};
+use crate::engine::clock;
+use crate::relay::Rooms;
+use crate::store::server_db::ServerDb;
+use crate::wire::address::Handle;
+use crate::wire::signal::{DeviceId, ENVELOPE_LEN, Refusal, ToClient};
+
+/// Messages that wait to be written to one connection; one more closes it, since nobody reads there.
+pub const OUTBOX: usize = 64;
+
+/// How a member of a room is reached.
+#[derive(Clone)]
+pub struct Way {
+    /// For packets.
+    pub connection: quinn::Connection,
+    /// For messages.
+    pub outbox: mpsc::Sender<ToClient>,
+}
+
+/// Shared by all connections.
+pub struct State {
+    /// Accounts and secrets.
+    db: Box<dyn ServerDb>,
+    /// Host part of the handles.
+    pub domain: String,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    devices: HashMap<DeviceId, (u64, mpsc::Sender<ToClient>)>,
+    next: u64,
+    mailbox: Mailbox,
+    rooms: Rooms<Way>,
+}
+
+impl State {
+    /// An empty state over a database.
+    pub fn new(db: Box<dyn ServerDb>, domain: String) -> Self {
+        Self { db, domain, shared: Mutex::default() }
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Shared) -> T) -> T {
+        action(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A device has connected: what waits for it goes out, what comes for it from now on too. Gives a ticket.
+    pub fn connect(&self, device: DeviceId, outbox: mpsc::Sender<ToClient>) -> u64 {
+        self.with(|shared| {
+            for envelope in shared.mailbox.collect(&device, clock::now()) {
+                let _ = outbox.try_send(ToClient::Envelope(envelope));
+            }
+            shared.next += 1;
+            shared.devices.insert(device, (shared.next, outbox));
+            shared.next
+        })
+    }
+
+    /// The connection with this ticket has gone.
+    pub fn disconnect(&self, device: &DeviceId, ticket: u64) {
+        self.with(|shared| {
+            if shared.devices.get(device).is_some_and(|(current, _)| *current == ticket) {
+                shared.devices.remove(device);
+            }
+        });
+    }
+
+    /// Registers an account or renews its chain.
+    pub fn register(&self, device: &DeviceId, chain: &[u8]) -> ToClient {
+        if chain.len() > MAX_CHAIN_BYTES {
+            return ToClient::Refused(Refusal::Invalid);
+        }
+        // The name is read before anything is checked, only to find the account's earlier chain.
+        let name = crate::crypto::chain::Chain::decode(chain)
+            .ok()
+            .and_then(|chain| chain.handle().parse::<Handle>().ok())
+            .map(|handle| handle.name().to_owned());
+        let Some(name) = name else { return ToClient::Refused(Refusal::Invalid) };
+        let result = self.db.account(&name).map_err(|error| failed(&error)).and_then(|old| {
+            let checked = directory::check_registration(device, chain, old.as_deref(), &self.domain, clock::unix_now());
+            checked.and_then(|_| self.db.put_account(&name, chain).map_err(|error| failed(&error)))
+        });
+        result.map_or_else(ToClient::Refused, |()| ToClient::Done)
+    }
+
+    /// The chain of an account.
+    pub fn look_up(&self, name: &str) -> ToClient {
+        match self.db.account(name) {
+            Ok(Some(chain)) => ToClient::Found { chain },
+            Ok(None) => ToClient::Refused(Refusal::Unknown),
+            Err(error) => ToClient::Refused(failed(&error)),
+        }
+    }
+
+    /// Hands an envelope to a device, or keeps it for a while.
+    pub fn deliver(&self, device: DeviceId, envelope: Vec<u8>) -> ToClient {
+        if envelope.len() != ENVELOPE_LEN {
+            return ToClient::Refused(Refusal::Invalid);
+        }
+        self.with(|shared| {
+            let mut message = ToClient::Envelope(envelope);
+            if let Some((_, outbox)) = shared.devices.get(&device) {
+                match outbox.try_send(message) {
+                    Ok(()) => return ToClient::Delivered,
+                    Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
+                        message = back;
+                    }
+                }
+            }
+            let ToClient::Envelope(envelope) = message else { return ToClient::Refused(Refusal::Invalid) };
+            match shared.mailbox.hold(device, envelope, clock::now()) {
+                Ok(()) => ToClient::Held,
+                Err(refusal) => ToClient::Refused(refusal),
+            }
+        })
+    }
+
+    /// Lets a member into a room; tells the others. Gives its ticket and who is there.
+    pub fn join(&self, room: [u8; 32], leaf: u8, way: Way) -> Result<(u64, Vec<u8>), Refusal> {
+        self.with(|shared| {
+            let (ticket, others) = shared.rooms.join(room, leaf, way)?;
+            for (_, other) in &others {
+                let _ = other.outbox.try_send(ToClient::Arrived { leaf });
+            }
+            Ok((ticket, others.into_iter().map(|(leaf, _)| leaf).collect()))
+        })
+    }
+
+    /// A member has gone.
+    pub fn leave(&self, room: &[u8; 32], leaf: u8, ticket: u64) {
+        for other in self.with(|shared| shared.rooms.leave(room, ticket)).unwrap_or_default() {
+            let _ = other.outbox.try_send(ToClient::Left { leaf });
+        }
+    }
+
+    /// The other members of a room.
+    pub fn others(&self, room: &[u8; 32], leaf: u8) -> Vec<Way> {
+        self.with(|shared| shared.rooms.others(room, leaf))
+    }
+}
+
+fn failed(error: &crate::store::server_db::DbError) -> Refusal {
+    tracing::error!(%error, "database");
+    Refusal::Quota
+}
