@@ -8,7 +8,7 @@ use visavis::cli::{self, Cli};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     cli::start_log(&cli);
-    match cli::run(cli) {
+    match cli::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("visavis: {error}");

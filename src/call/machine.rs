@@ -24,7 +24,7 @@ use crate::media::{KeyEpoch, LeafIndex, Timestamp};
 use crate::wire::call::{self, CallMessage, Note};
 
 /// Time between two refreshes of the keys.
-pub const REFRESH: Duration = Duration::from_secs(120);
+pub const REFRESH: Duration = Duration::from_mins(2);
 /// Longest time that a sender waits for the others before it seals in a new epoch.
 pub const SWITCH_AFTER: Duration = Duration::from_millis(500);
 /// How long frames of an old epoch are still opened.
@@ -380,7 +380,7 @@ impl Machine {
                 let note = active.group.open_note(&bytes).ok().and_then(|note| call::decode(&note));
                 self.state = State::Active(active);
                 match note {
-                    Some(note) => self.handle_note(note, now),
+                    Some(note) => self.handle_note(&note, now),
                     None => self.fault(&"a message that cannot be read", now),
                 }
             }
@@ -566,8 +566,8 @@ impl Machine {
         }
     }
 
-    fn handle_note(&mut self, note: Note, now: Timestamp) {
-        match note {
+    fn handle_note(&mut self, note: &Note, now: Timestamp) {
+        match *note {
             Note::Switches { microphone, camera } => {
                 self.peer_switches = (microphone, camera);
                 self.outputs.push_back(Output::Changed);

@@ -92,4 +92,7 @@ pub enum CaptureError {
         /// Asked or found height.
         height: u32,
     },
+    /// A kind of source that this version cannot open.
+    #[error("this version shows the test pattern only: use --video-source pattern, or none")]
+    Unavailable,
 }

@@ -31,10 +31,10 @@ pub fn start_log(cli: &Cli) {
 }
 
 /// Does what was asked.
-pub fn run(cli: Cli) -> Result<(), CliError> {
-    match cli.command {
+pub fn run(cli: &Cli) -> Result<(), CliError> {
+    match &cli.command {
         Some(CliCommand::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "visavis", &mut io::stdout());
+            clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());
             Ok(())
         }
         Some(CliCommand::Man) => {

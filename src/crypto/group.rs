@@ -42,7 +42,7 @@ pub enum GroupError {
     Mls(String),
 }
 
-fn mls(error: impl std::fmt::Display) -> GroupError {
+fn refused(error: impl std::fmt::Display) -> GroupError {
     GroupError::Mls(error.to_string())
 }
 
@@ -63,8 +63,8 @@ impl JoinKeys {
     pub fn generate(device: &SigningKey) -> Result<(Self, Vec<u8>), GroupError> {
         let provider = OpenMlsRustCrypto::default();
         let (signer, credential) = identity(device);
-        let bundle = KeyPackage::builder().build(SUITE, &provider, &signer, credential).map_err(mls)?;
-        let bytes = bundle.key_package().tls_serialize_detached().map_err(mls)?;
+        let bundle = KeyPackage::builder().build(SUITE, &provider, &signer, credential).map_err(refused)?;
+        let bytes = bundle.key_package().tls_serialize_detached().map_err(refused)?;
         Ok((Self { provider, signer }, bytes))
     }
 
@@ -80,9 +80,9 @@ impl JoinKeys {
             .build();
         let group = StagedWelcome::new_from_welcome(&self.provider, &config, welcome, None)
             .and_then(|staged| staged.into_group(&self.provider))
-            .map_err(mls)?;
-        let group = Group { provider: self.provider, signer: self.signer, group };
-        if group.group.ciphersuite() != SUITE {
+            .map_err(refused)?;
+        let group = Group { provider: self.provider, signer: self.signer, mls: group };
+        if group.mls.ciphersuite() != SUITE {
             return Err(GroupError::WrongSuite);
         }
         let members = group.members();
@@ -98,7 +98,7 @@ impl JoinKeys {
 pub struct Group {
     provider: OpenMlsRustCrypto,
     signer: SignatureKeyPair,
-    group: MlsGroup,
+    mls: MlsGroup,
 }
 
 impl std::fmt::Debug for Group {
@@ -126,29 +126,29 @@ impl Group {
             .max_past_epochs(1)
             .use_ratchet_tree_extension(true)
             .build();
-        let mut group = MlsGroup::new(&provider, &signer, &config, credential).map_err(mls)?;
-        let (_, welcome, _) = group.add_members(&provider, &signer, &[package]).map_err(mls)?;
-        group.merge_pending_commit(&provider).map_err(mls)?;
-        let welcome = welcome.tls_serialize_detached().map_err(mls)?;
-        Ok((Self { provider, signer, group }, welcome))
+        let mut group = MlsGroup::new(&provider, &signer, &config, credential).map_err(refused)?;
+        let (_, welcome, _) = group.add_members(&provider, &signer, &[package]).map_err(refused)?;
+        group.merge_pending_commit(&provider).map_err(refused)?;
+        let welcome = welcome.tls_serialize_detached().map_err(refused)?;
+        Ok((Self { provider, signer, mls: group }, welcome))
     }
 
     /// The epoch, counted by MLS.
     #[must_use]
     pub fn epoch(&self) -> KeyEpoch {
-        KeyEpoch(self.group.epoch().as_u64())
+        KeyEpoch(self.mls.epoch().as_u64())
     }
 
     /// Own leaf.
     #[must_use]
     pub fn leaf(&self) -> LeafIndex {
-        LeafIndex(self.group.own_leaf_index().u32() as u8)
+        LeafIndex(self.mls.own_leaf_index().u32() as u8)
     }
 
     /// All members with their device keys, by leaf.
     #[must_use]
     pub fn members(&self) -> Vec<(LeafIndex, [u8; 32])> {
-        self.group
+        self.mls
             .members()
             .filter_map(|member| Some((LeafIndex(member.index.u32() as u8), member.signature_key.try_into().ok()?)))
             .collect()
@@ -166,9 +166,9 @@ impl Group {
             return Err(GroupError::NotAllowed);
         }
         let bundle =
-            self.group.self_update(&self.provider, &self.signer, LeafNodeParameters::default()).map_err(mls)?;
-        let commit = bundle.into_commit().tls_serialize_detached().map_err(mls)?;
-        self.group.merge_pending_commit(&self.provider).map_err(mls)?;
+            self.mls.self_update(&self.provider, &self.signer, LeafNodeParameters::default()).map_err(refused)?;
+        let commit = bundle.into_commit().tls_serialize_detached().map_err(refused)?;
+        self.mls.merge_pending_commit(&self.provider).map_err(refused)?;
         Ok(commit)
     }
 
@@ -178,7 +178,7 @@ impl Group {
             MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),
             _ => return Err(GroupError::Malformed),
         };
-        let processed = self.group.process_message(&self.provider, message).map_err(mls)?;
+        let processed = self.mls.process_message(&self.provider, message).map_err(refused)?;
         let in_turn = matches!(processed.sender(), Sender::Member(leaf)
             if Some(LeafIndex(leaf.u32() as u8)) == self.committer());
         let ProcessedMessageContent::StagedCommitMessage(commit) = processed.into_content() else {
@@ -187,13 +187,13 @@ impl Group {
         if !in_turn || commit.queued_proposals().next().is_some() {
             return Err(GroupError::NotAllowed);
         }
-        self.group.merge_staged_commit(&self.provider, *commit).map_err(mls)
+        self.mls.merge_staged_commit(&self.provider, *commit).map_err(refused)
     }
 
     /// Seals a short message for the other members.
     pub fn seal_note(&mut self, note: &[u8]) -> Result<Vec<u8>, GroupError> {
-        let message = self.group.create_message(&self.provider, &self.signer, note).map_err(mls)?;
-        message.tls_serialize_detached().map_err(mls)
+        let message = self.mls.create_message(&self.provider, &self.signer, note).map_err(refused)?;
+        message.tls_serialize_detached().map_err(refused)
     }
 
     /// Opens a message of another member, of this epoch or the one before.
@@ -202,7 +202,7 @@ impl Group {
             MlsMessageBodyIn::PrivateMessage(message) => ProtocolMessage::from(message),
             _ => return Err(GroupError::Malformed),
         };
-        let processed = self.group.process_message(&self.provider, message).map_err(mls)?;
+        let processed = self.mls.process_message(&self.provider, message).map_err(refused)?;
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(note) => Ok(note.into_bytes()),
             _ => Err(GroupError::NotAllowed),
@@ -222,11 +222,11 @@ impl Group {
     /// The epoch's authenticator: equal on all sides only if they agree on everything.
     #[must_use]
     pub fn authenticator(&self) -> Vec<u8> {
-        self.group.epoch_authenticator().as_slice().to_vec()
+        self.mls.epoch_authenticator().as_slice().to_vec()
     }
 
     fn export<const N: usize>(&self, label: &str) -> Result<Zeroizing<[u8; N]>, GroupError> {
-        let secret = Zeroizing::new(self.group.export_secret(self.provider.crypto(), label, &[], N).map_err(mls)?);
+        let secret = Zeroizing::new(self.mls.export_secret(self.provider.crypto(), label, &[], N).map_err(refused)?);
         let mut key = Zeroizing::new([0; N]);
         key.copy_from_slice(&secret);
         Ok(key)
@@ -258,7 +258,7 @@ fn read_key_package(provider: &OpenMlsRustCrypto, bytes: &[u8]) -> Result<KeyPac
         return Err(GroupError::Malformed);
     }
     let package = KeyPackageIn::tls_deserialize_exact(bytes).map_err(|_| GroupError::Malformed)?;
-    package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(mls)
+    package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(refused)
 }
 
 #[cfg(test)]

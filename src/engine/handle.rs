@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use crate::call::UserConsent;
-use crate::media::{SlotReader, Timestamp, VideoFrame};
+use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame};
 
 /// Commands that may wait for the engine; one more is refused, which no person's clicking reaches.
 pub const COMMAND_QUEUE: usize = 64;
@@ -22,16 +22,6 @@ pub enum Command {
         name: String,
         /// Server address as the server prints it.
         server: String,
-    },
-    /// Add a contact by handle or link.
-    AddContact {
-        /// `name@host` or a `visavis:` link.
-        text: String,
-    },
-    /// Forget a contact.
-    RemoveContact {
-        /// Whom.
-        handle: String,
     },
     /// Ring somebody. Calling is itself the consent to show and speak once they accept.
     Dial {
@@ -65,17 +55,6 @@ pub enum Command {
         /// On.
         on: bool,
     },
-    /// Use these devices from now on, also within a call.
-    SelectDevices(DeviceChoice),
-    /// Look at camera and level meter outside of a call (welcome, settings); released by `false`.
-    Preview {
-        /// On.
-        on: bool,
-    },
-    /// Play the ring tone once on the chosen speaker.
-    TestSpeaker,
-    /// Look for devices again.
-    RefreshDevices,
     /// End everything.
     Shutdown,
 }
@@ -206,6 +185,7 @@ pub struct Peer {
 
 /// A call that runs.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a lamp of its own on the screen")]
 pub struct ActiveView {
     /// With whom.
     pub peer: Peer,
@@ -239,6 +219,27 @@ pub struct ActiveView {
     pub key_age_s: u64,
     /// Figures for the head-up display.
     pub stats: CallStats,
+    /// Frames so far: captured, skipped, sent, received, decoded, not opened.
+    pub frames: FrameCounts,
+}
+
+/// Frames since the call began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct FrameCounts {
+    /// Pictures that the own source gave.
+    pub captured: u64,
+    /// Pictures that were not encoded.
+    pub skipped: u64,
+    /// Frames sealed and sent.
+    pub sent: u64,
+    /// Frames not sent, since they could not be sealed or there was no path.
+    pub unsealed: u64,
+    /// Frames of the peer that came whole and opened.
+    pub received: u64,
+    /// Frames that did not open.
+    pub unopened: u64,
+    /// Pictures of the peer.
+    pub decoded: u64,
 }
 
 /// Which way the packets go.
@@ -311,6 +312,10 @@ pub struct EngineHandle {
     pub remote: SlotReader<VideoFrame>,
     /// Newest own picture, for the self-view and the preview.
     pub local: SlotReader<VideoFrame>,
+    /// Stamps of the frames that were sent, for logs. Full: newest dropped.
+    pub sent: RingReceiver<(FrameId, Stamps)>,
+    /// Rung with each picture of the peer.
+    pub remote_bell: Arc<Doorbell>,
     /// How often devices were opened, counted by the handles; for the promise that nothing opens before consent.
     pub device_opens: Arc<DeviceOpens>,
 }
@@ -352,6 +357,7 @@ impl DeviceOpens {
 
 impl EngineHandle {
     /// Asks the engine for something; false if it is gone or swamped.
+    #[must_use]
     pub fn send(&self, command: Command) -> bool {
         self.commands.try_send(command).is_ok()
     }

@@ -1,5 +1,7 @@
 //! Clock, threads and rings, send and receive paths, control, and the handle that the window holds.
 
+#[cfg(feature = "client")]
+mod capture;
 pub mod clock;
 #[cfg(feature = "client")]
 pub mod config;
@@ -8,4 +10,12 @@ pub mod counters;
 #[cfg(feature = "client")]
 pub mod handle;
 #[cfg(feature = "client")]
-pub mod video;
+mod receive;
+#[cfg(feature = "client")]
+mod sealing;
+#[cfg(feature = "client")]
+mod session;
+#[cfg(feature = "client")]
+mod topology;
+#[cfg(feature = "client")]
+mod video;

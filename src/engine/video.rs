@@ -9,7 +9,7 @@ use super::clock;
 use super::counters::{CallCounters, SendSwitches};
 use crate::codec::{CodecError, FrameRequest, VideoDecoder, VideoEncoder, VideoEncoderConfig};
 use crate::media::{
-    Doorbell, EncodedVideo, Picture, RingReceiver, RingSender, SlotReader, SlotWriter, Stage, VideoFrame,
+    Doorbell, EncodedVideo, FrameId, Picture, RingReceiver, RingSender, SlotReader, SlotWriter, Stage, VideoFrame,
 };
 
 /// How long a thread sleeps at most before it looks whether the call is over.
@@ -136,8 +136,6 @@ pub struct DecodeThread {
     pub decoder: Box<dyn VideoDecoder>,
     /// Where a keyframe is asked for.
     pub switches: Arc<SendSwitches>,
-    /// Rung when one is asked for.
-    pub seal_bell: Arc<Doorbell>,
     /// What happened.
     pub counters: Arc<CallCounters>,
 }
@@ -146,13 +144,18 @@ impl DecodeThread {
     /// Runs until the call is over; gives the slot back for the next call.
     pub fn run(mut self) -> SlotWriter<VideoFrame> {
         self.bell.attend();
-        let mut broken = false;
+        let mut broken = true;
+        let mut expected = FrameId(0);
         while !self.switches.stopped() {
             let Some(mut frame) = self.frames.pop() else {
                 self.bell.wait(Some(NAP));
                 continue;
             };
-            if broken && !frame.keyframe {
+            // Without the frame before it a picture would come out, but a wrong one.
+            broken = !frame.keyframe && (broken || frame.id != expected);
+            expected = frame.id.next();
+            if broken {
+                self.switches.request_keyframe.store(true, Ordering::Release);
                 continue;
             }
             let start = clock::now();
@@ -163,19 +166,17 @@ impl DecodeThread {
             self.counters.decoder_depth.store(self.decoder.held_frames() as u32, Ordering::Relaxed);
             match result {
                 Ok(Some(picture)) => {
-                    broken = false;
                     frame.stamps.set(Stage::Decoded, now);
                     self.counters.decoded.count();
                     self.counters.set_size(picture.width(), picture.height());
                     self.out.write(VideoFrame { id: frame.id, stamps: frame.stamps, picture });
                 }
-                Ok(None) => broken = false,
+                Ok(None) => {}
                 Err(error) => {
                     tracing::debug!(%error, "frame not decoded");
                     self.counters.decode_errors.count();
                     broken = true;
                     self.switches.request_keyframe.store(true, Ordering::Release);
-                    self.seal_bell.ring();
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! QUIC endpoints with mutually pinned raw public keys: signalling, relay and direct path.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod knobs;
 pub mod streams;
 pub mod tls;

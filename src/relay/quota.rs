@@ -42,7 +42,7 @@ mod tests {
         assert_eq!((0..20).filter(|_| bucket.take(1.0, start)).count(), 5);
         let later = start + Duration::from_millis(300);
         assert_eq!((0..20).filter(|_| bucket.take(1.0, later)).count(), 3);
-        let long_after = start + Duration::from_secs(60);
+        let long_after = start + Duration::from_mins(1);
         assert_eq!((0..20).filter(|_| bucket.take(1.0, long_after)).count(), 5);
     }
 }

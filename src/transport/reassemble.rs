@@ -219,6 +219,12 @@ mod tests {
         }
     }
 
+    fn feed_all(reassembler: &mut Reassembler, id: u32, now: Timestamp) {
+        for packet in packets(id) {
+            feed(reassembler, &packet, now);
+        }
+    }
+
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_nanos(1) + Duration::from_millis(millis)
     }
@@ -239,13 +245,13 @@ mod tests {
     #[test]
     fn a_late_frame_is_waited_for_but_not_for_long() {
         let mut reassembler = Reassembler::new(PATIENCE);
-        packets(0).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+        feed_all(&mut reassembler, 0, at(0));
         assert!(reassembler.poll_frame(at(0)).is_some());
-        packets(2).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+        feed_all(&mut reassembler, 2, at(0));
         assert!(reassembler.poll_frame(at(19)).is_none());
         assert_eq!(reassembler.poll_timeout(), Some(at(20)));
         assert_eq!(reassembler.poll_frame(at(20)).unwrap().header.id, FrameId(2));
-        packets(1).iter().for_each(|packet| feed(&mut reassembler, packet, at(21)));
+        feed_all(&mut reassembler, 1, at(21));
         assert!(reassembler.poll_frame(at(100)).is_none());
         assert_eq!(reassembler.losses().lost, 1);
     }
@@ -254,7 +260,7 @@ mod tests {
     fn numbers_wrap_around() {
         let mut reassembler = Reassembler::new(PATIENCE);
         for id in [u32::MAX - 1, u32::MAX, 0, 1] {
-            packets(id).iter().for_each(|packet| feed(&mut reassembler, packet, at(0)));
+            feed_all(&mut reassembler, id, at(0));
             assert_eq!(reassembler.poll_frame(at(0)).unwrap().header.id, FrameId(id));
         }
         assert_eq!(reassembler.losses(), Losses::default());

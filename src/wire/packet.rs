@@ -37,12 +37,12 @@ pub struct FrameHeader {
 impl FrameHeader {
     /// The bytes that are authenticated with the frame.
     #[must_use]
-    pub fn metadata(&self) -> [u8; 7] {
+    pub const fn metadata(self) -> [u8; 7] {
         let [a, b, c, d] = self.id.0.to_be_bytes();
         [self.leaf.0, self.stream as u8, self.flags(), a, b, c, d]
     }
 
-    const fn flags(&self) -> u8 {
+    const fn flags(self) -> u8 {
         if self.keyframe { KEYFRAME } else { 0 }
     }
 }

@@ -141,13 +141,11 @@ impl Opener {
         }
         let epoch =
             self.epochs.iter_mut().find(|held| held.epoch.0 & 0x0f == kid & 0x0f).ok_or(SframeError::UnknownKey)?;
-        let index = match epoch.keys.iter().position(|(known, ..)| *known == kid) {
-            Some(index) => index,
-            None => {
-                epoch.keys.push((kid, FrameKey::derive(&epoch.base, kid), ReplayWindow::default()));
-                epoch.keys.len() - 1
-            }
-        };
+        let known = epoch.keys.iter().position(|(known, ..)| *known == kid);
+        let index = known.unwrap_or(epoch.keys.len());
+        if known.is_none() {
+            epoch.keys.push((kid, FrameKey::derive(&epoch.base, kid), ReplayWindow::default()));
+        }
         let (_, key, window) = &mut epoch.keys[index];
         if !window.is_fresh(counter) {
             return Err(SframeError::Replayed);

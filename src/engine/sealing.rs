@@ -1,0 +1,183 @@
+//! The two threads between codecs and network: seal and cut on the sender's side, open on the receiver's.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::clock;
+use super::counters::{CallCounters, SendSwitches};
+use crate::crypto::sframe::{BaseKey, Opener, Sealer};
+use crate::media::{
+    Doorbell, EncodedVideo, FrameId, KeyEpoch, LeafIndex, RingReceiver, RingSender, Stage, Stamps, Stream,
+};
+use crate::net::knobs::DATAGRAM_LEN;
+use crate::transport::packetise::Packetiser;
+use crate::transport::reassemble::Frame;
+use crate::wire::packet::FrameHeader;
+use crate::wire::record::SenderRecord;
+
+const NAP: Duration = Duration::from_millis(200);
+
+/// From control to the sealing thread.
+pub enum SealCommand {
+    /// Seal in this epoch from now on.
+    Epoch {
+        /// Key of the epoch.
+        base: BaseKey,
+        /// The epoch.
+        epoch: KeyEpoch,
+        /// Own leaf.
+        leaf: LeafIndex,
+    },
+    /// Send over this connection from now on; none: there is no path.
+    Way(Option<quinn::Connection>),
+}
+
+/// From control to the opening thread.
+pub enum OpenCommand {
+    /// Open frames of this epoch from now on.
+    Epoch {
+        /// Key of the epoch.
+        base: BaseKey,
+        /// The epoch.
+        epoch: KeyEpoch,
+        /// Who may send.
+        members: Vec<LeafIndex>,
+    },
+    /// Forget earlier epochs.
+    DropBefore(KeyEpoch),
+}
+
+/// The sealing thread. There is no way past it: what cannot be sealed is dropped and counted.
+pub struct SealThread {
+    /// From the encoder.
+    pub video: RingReceiver<EncodedVideo>,
+    /// From control.
+    pub commands: RingReceiver<SealCommand>,
+    /// Rung by both.
+    pub bell: Arc<Doorbell>,
+    /// Stamps of what was sent, for logs.
+    pub sent: RingSender<(FrameId, Stamps)>,
+    /// What control asks.
+    pub switches: Arc<SendSwitches>,
+    /// What happened.
+    pub counters: Arc<CallCounters>,
+}
+
+impl SealThread {
+    /// Runs until the call is over; gives the log ring back.
+    pub fn run(mut self) -> RingSender<(FrameId, Stamps)> {
+        self.bell.attend();
+        let mut sealer: Option<(Sealer, LeafIndex)> = None;
+        let mut way: Option<quinn::Connection> = None;
+        let mut packetiser = Packetiser::default();
+        let mut previous: Option<Stamps> = None;
+        let mut plaintext = Vec::new();
+        // Numbered here, without gaps: a picture that was skipped before it was encoded is not one that was lost.
+        let mut next = FrameId(0);
+        while !self.switches.stopped() {
+            while let Some(command) = self.commands.pop() {
+                match command {
+                    SealCommand::Epoch { base, epoch, leaf } => sealer = Some((Sealer::new(&base, epoch, leaf), leaf)),
+                    SealCommand::Way(new) => {
+                        // Whatever was lost between the paths, a keyframe lets the peer begin afresh.
+                        self.switches.keyframe.store(true, Ordering::Release);
+                        way = new;
+                    }
+                }
+            }
+            let Some(frame) = self.video.pop() else {
+                self.bell.wait(Some(NAP));
+                continue;
+            };
+            let (Some((sealer, leaf)), Some(way)) = (&mut sealer, &way) else {
+                self.counters.unsealed.count();
+                self.switches.keyframe.store(true, Ordering::Release);
+                continue;
+            };
+            let mut stamps = frame.stamps;
+            plaintext.clear();
+            SenderRecord::new(&stamps, previous.as_ref()).write(&mut plaintext);
+            plaintext.extend_from_slice(&frame.data);
+            let header = FrameHeader { leaf: *leaf, stream: Stream::Video, keyframe: frame.keyframe, id: next };
+            let Ok(sealed) = sealer.seal(Stream::Video, &header.metadata(), &plaintext) else {
+                self.counters.unsealed.count();
+                continue;
+            };
+            stamps.set(Stage::Sealed, clock::now());
+            self.counters.sealed.count();
+            let max_len = way.max_datagram_size().map_or(DATAGRAM_LEN, |max| max.min(1400));
+            let mut first = true;
+            packetiser.packetise(header, &sealed, max_len, |packet| {
+                // quinn drops its oldest datagrams when the network does not keep up; the peer then asks for a keyframe.
+                let _ = way.send_datagram(packet.into());
+                if std::mem::take(&mut first) {
+                    stamps.set(Stage::FirstPacketSent, clock::now());
+                }
+            });
+            stamps.set(Stage::LastPacketSent, clock::now());
+            previous = Some(stamps);
+            let _ = self.sent.push((next, stamps));
+            next = next.next();
+        }
+        self.sent
+    }
+}
+
+/// The opening thread.
+pub struct OpenThread {
+    /// Whole frames from the network.
+    pub frames: RingReceiver<Frame>,
+    /// From control.
+    pub commands: RingReceiver<OpenCommand>,
+    /// Rung by both.
+    pub bell: Arc<Doorbell>,
+    /// To the decoder.
+    pub video: RingSender<EncodedVideo>,
+    /// What control asks.
+    pub switches: Arc<SendSwitches>,
+    /// What happened.
+    pub counters: Arc<CallCounters>,
+}
+
+impl OpenThread {
+    /// Runs until the call is over.
+    pub fn run(mut self) {
+        self.bell.attend();
+        let mut opener = Opener::default();
+        while !self.switches.stopped() {
+            while let Some(command) = self.commands.pop() {
+                match command {
+                    OpenCommand::Epoch { base, epoch, members } => opener.add_epoch(base, epoch, &members),
+                    OpenCommand::DropBefore(epoch) => opener.drop_before(epoch),
+                }
+            }
+            let Some(frame) = self.frames.pop() else {
+                self.bell.wait(Some(NAP));
+                continue;
+            };
+            let FrameHeader { leaf, stream, keyframe, id } = frame.header;
+            let Ok(plaintext) = opener.open(leaf, stream, &frame.header.metadata(), &frame.sealed) else {
+                self.counters.unopened.count();
+                continue;
+            };
+            if stream != Stream::Video {
+                continue;
+            }
+            let Some((record, data)) = SenderRecord::read(&plaintext) else {
+                self.counters.unopened.count();
+                continue;
+            };
+            self.counters.received.count();
+            let mut stamps = record.own;
+            stamps.set(Stage::FirstPacketReceived, frame.first_packet);
+            stamps.set(Stage::Complete, frame.complete);
+            stamps.set(Stage::Opened, clock::now());
+            let encoded = EncodedVideo { id, keyframe, stamps, data: data.to_vec() };
+            if self.video.push(encoded).is_err() {
+                // The decoder is far behind: what follows cannot be decoded without this one.
+                self.switches.request_keyframe.store(true, Ordering::Release);
+            }
+        }
+    }
+}

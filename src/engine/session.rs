@@ -1,0 +1,171 @@
+//! The engine's conversations with the server, each a task of its own that reports to control.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use tokio::sync::mpsc;
+
+use crate::net::client::{ConnectError, ServerLink, connect};
+use crate::net::streams::write_message;
+use crate::wire::address::ServerAddress;
+use crate::wire::signal::{DeviceId, Role, ToClient, ToServer};
+
+/// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// What a task reports to control.
+pub enum Event {
+    /// The device is registered and present.
+    Online,
+    /// It is not, and why.
+    Offline(ConnectError),
+    /// An envelope for this device.
+    Envelope(Vec<u8>),
+    /// An account's chain, or why there is none.
+    LookedUp(Result<Vec<u8>, ConnectError>),
+    /// What became of an envelope: handed over, or held since the device is not there.
+    Delivered(Result<bool, ConnectError>),
+    /// The room is entered, over this connection.
+    RoomOpen(quinn::Connection),
+    /// The room is lost; it is tried again.
+    RoomLost,
+    /// The peer has entered the room.
+    PeerArrived,
+    /// A message of the peer.
+    RoomMessage(Vec<u8>),
+}
+
+/// Reports to control; a full queue makes the tasks wait.
+pub type Events = mpsc::Sender<Event>;
+
+/// Keeps the device present at its server for as long as `events` is read.
+pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl Fn() -> Vec<u8>, events: Events) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match connect(&server, &device, Role::Device).await {
+            Ok(link) => {
+                let registered = be_present(link, chain(), &events).await;
+                let Err(error) = registered else { return };
+                pause = FIRST_PAUSE;
+                if events.send(Event::Offline(error.clone())).await.is_err() || error.is_fatal() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let fatal = error.is_fatal();
+                if events.send(Event::Offline(error)).await.is_err() || fatal {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// `Ok`: nobody listens any more.
+async fn be_present(mut link: ServerLink, chain: Vec<u8>, events: &Events) -> Result<(), ConnectError> {
+    write_message(&mut link.writer, &ToServer::Register { chain }).await?;
+    loop {
+        let event = match link.reader.read().await? {
+            ToClient::Done => Event::Online,
+            ToClient::Refused(refusal) => return Err(refusal.into()),
+            ToClient::Envelope(envelope) => Event::Envelope(envelope),
+            _ => continue,
+        };
+        if events.send(event).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Looks an account up, under a throw-away key.
+pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, events: Events) {
+    let result = async {
+        let mut link = connect(&server, &key, Role::Courier).await?;
+        match link.ask(&ToServer::LookUp { name }).await? {
+            ToClient::Found { chain } => Ok(chain),
+            _ => Err(ConnectError::Lost),
+        }
+    };
+    let result = result.await;
+    let _ = events.send(Event::LookedUp(result)).await;
+}
+
+/// Delivers envelopes, under a throw-away key. Only an invitation's fate is `reported`.
+pub async fn deliver(
+    server: ServerAddress,
+    key: SigningKey,
+    envelopes: Vec<(DeviceId, Vec<u8>)>,
+    reported: bool,
+    events: Events,
+) {
+    let result = async {
+        let mut link = connect(&server, &key, Role::Courier).await?;
+        let mut reached = false;
+        for (device, envelope) in envelopes {
+            reached |= link.ask(&ToServer::Deliver { device, envelope }).await? == ToClient::Delivered;
+        }
+        Ok(reached)
+    };
+    let result = result.await;
+    if reported || result.is_err() {
+        let _ = events.send(Event::Delivered(result)).await;
+    }
+}
+
+/// Stays in the call's room, through losses of the connection; what comes from `messages` is said there.
+pub async fn stay_in_room(
+    server: ServerAddress,
+    key: Arc<SigningKey>,
+    room: [u8; 32],
+    leaf: u8,
+    mut messages: mpsc::Receiver<Vec<u8>>,
+    events: Events,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        if let Ok(mut link) = connect(&server, &key, Role::Relay { room, leaf }).await {
+            pause = FIRST_PAUSE;
+            if events.send(Event::RoomOpen(link.connection.clone())).await.is_err() {
+                return;
+            }
+            loop {
+                let event = tokio::select! {
+                    message = messages.recv() => {
+                        let Some(message) = message else {
+                            // The call is over: let the last words out.
+                            let _ = link.writer.finish();
+                            let _ = tokio::time::timeout(FIRST_PAUSE, link.writer.stopped()).await;
+                            link.connection.close(0_u32.into(), b"");
+                            return;
+                        };
+                        if write_message(&mut link.writer, &ToServer::Room { message }).await.is_err() {
+                            break;
+                        }
+                        continue;
+                    }
+                    message = link.reader.read() => match message {
+                        Ok(ToClient::Room { message, .. }) => Event::RoomMessage(message),
+                        Ok(ToClient::Arrived { .. }) => Event::PeerArrived,
+                        Ok(ToClient::Refused(_)) | Err(_) => break,
+                        Ok(_) => continue,
+                    },
+                };
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+            if events.send(Event::RoomLost).await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        if messages.is_closed() && messages.is_empty() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! All threads and rings of a call, in one function.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{Builder, JoinHandle};
+
+use super::capture::CaptureThread;
+use super::config::{VideoChoice, VideoSettings};
+use super::counters::{CallCounters, SendSwitches};
+use super::handle::DeviceOpens;
+use super::receive::ReceiveTask;
+use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
+use super::video::{DecodeThread, EncodeThread, encoder_config};
+use crate::call::CaptureGrant;
+use crate::codec::aom::AomEncoder;
+use crate::codec::dav1d::Dav1dDecoder;
+use crate::codec::{CodecError, VideoEncoder};
+use crate::media::{
+    Doorbell, FrameId, RingReceiver, RingSender, SlotReader, SlotWriter, Stamps, VideoFrame, ring, slot,
+};
+
+/// Encoded frames that wait for the sealing thread: it is always faster, so two are one too many already. Full: the next
+/// picture is not encoded.
+const ENCODED: usize = 2;
+/// Whole frames that wait for the opening thread: a burst after a stall of the network. Full: newest dropped, keyframe.
+const RECEIVED: usize = 32;
+/// Opened frames that wait for the decoder. Full: newest dropped, keyframe.
+const OPENED: usize = 16;
+/// Key changes that wait for a media thread: one every two minutes comes.
+const COMMANDS: usize = 8;
+/// Stamps of sent frames that wait for a log. Full: newest dropped.
+const SENT: usize = 256;
+
+/// What flows into and out of the threads of a call.
+pub struct CallIo {
+    /// Where pictures come from.
+    pub source: VideoChoice,
+    /// How they are made.
+    pub video: VideoSettings,
+    /// Where pictures and stamps go.
+    pub ends: Ends,
+    /// Counts what is opened.
+    pub opens: Arc<DeviceOpens>,
+    /// Runs the network.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// The threads of a running call, as control holds them.
+pub struct CallThreads {
+    /// To the sealing thread.
+    pub seal: RingSender<SealCommand>,
+    /// To the opening thread.
+    pub open: RingSender<OpenCommand>,
+    /// Connections to receive from, the newest counting.
+    pub ways: tokio::sync::mpsc::Sender<quinn::Connection>,
+    /// What control asks.
+    pub switches: Arc<SendSwitches>,
+    /// What happened.
+    pub counters: Arc<CallCounters>,
+    bells: [Arc<Doorbell>; 4],
+    capture: JoinHandle<SlotWriter<VideoFrame>>,
+    decode: JoinHandle<SlotWriter<VideoFrame>>,
+    sealing: JoinHandle<RingSender<(FrameId, Stamps)>>,
+    others: Vec<JoinHandle<()>>,
+}
+
+/// Starts every thread of a call. The grant is the proof that both sides said yes.
+pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
+    let CallIo { source, video, ends: Ends { remote, local, sent }, opens, runtime } = io;
+    let camera = source != VideoChoice::None;
+    let switches = Arc::new(SendSwitches::new(camera, video.bitrate_kbps));
+    let counters = Arc::new(CallCounters::default());
+    let bells: [Arc<Doorbell>; 4] = std::array::from_fn(|_| Arc::default());
+    let [encode_bell, seal_bell, open_bell, decode_bell] = bells.clone();
+
+    let (pictures, picture_slot) = slot(Arc::clone(&encode_bell));
+    let (encoded_in, encoded_out) = ring("encoded", ENCODED, Arc::clone(&seal_bell));
+    let (seal, seal_commands) = ring("seal commands", COMMANDS, Arc::clone(&seal_bell));
+    let (received_in, received_out) = ring("received", RECEIVED, Arc::clone(&open_bell));
+    let (open, open_commands) = ring("open commands", COMMANDS, Arc::clone(&open_bell));
+    let (opened_in, opened_out) = ring("opened", OPENED, Arc::clone(&decode_bell));
+    let (ways, new_ways) = tokio::sync::mpsc::channel(4);
+
+    let shared = || (Arc::clone(&switches), Arc::clone(&counters));
+    let decoder = Box::new(Dav1dDecoder::open()?);
+    let (s, c) = shared();
+    let capture = CaptureThread { source, video, pictures, local, opens, switches: s, counters: c };
+    let (s, c) = shared();
+    let make_encoder = Box::new(move |picture: &_, bitrate_kbps| {
+        let config = encoder_config(picture, video.fps, bitrate_kbps, 1);
+        AomEncoder::open(&config).map(|encoder| Box::new(encoder) as Box<dyn VideoEncoder>)
+    });
+    let encode = EncodeThread {
+        frames: picture_slot,
+        bell: encode_bell,
+        out: encoded_in,
+        make_encoder,
+        switches: s,
+        counters: c,
+    };
+    let (s, c) = shared();
+    let sealing =
+        SealThread { video: encoded_out, commands: seal_commands, bell: seal_bell, sent, switches: s, counters: c };
+    let (s, c) = shared();
+    let opening = OpenThread {
+        frames: received_out,
+        commands: open_commands,
+        bell: open_bell,
+        video: opened_in,
+        switches: s,
+        counters: c,
+    };
+    let (s, c) = shared();
+    let decode = DecodeThread { frames: opened_out, bell: decode_bell, out: remote, decoder, switches: s, counters: c };
+
+    runtime.spawn(ReceiveTask { ways: new_ways, out: received_in, switches: Arc::clone(&switches) }.run());
+    let capture = spawn("capture", move || capture.run())?;
+    let decode = spawn("decode", move || decode.run())?;
+    let sealing = spawn("seal", move || sealing.run())?;
+    let others = vec![spawn("encode", move || encode.run())?, spawn("open", move || opening.run())?];
+    Ok(CallThreads { seal, open, ways, switches, counters, bells, capture, decode, sealing, others })
+}
+
+impl CallThreads {
+    /// Ends all threads and waits for them; gives back what the next call needs. `None` if a thread died.
+    pub fn stop(self) -> Option<Ends> {
+        self.switches.stop.store(true, Ordering::Release);
+        self.bells.iter().for_each(|bell| bell.ring());
+        let local = self.capture.join().ok();
+        let remote = self.decode.join().ok();
+        let sent = self.sealing.join().ok();
+        for thread in self.others {
+            let _ = thread.join();
+        }
+        Some(Ends { remote: remote?, local: local?, sent: sent? })
+    }
+}
+
+/// The engine's ends of what its user reads; they outlive a call.
+pub struct Ends {
+    /// Pictures of the peer.
+    pub remote: SlotWriter<VideoFrame>,
+    /// Own pictures.
+    pub local: SlotWriter<VideoFrame>,
+    /// Stamps of sent frames.
+    pub sent: RingSender<(FrameId, Stamps)>,
+}
+
+impl Ends {
+    /// Both ends of everything; `bell` is rung with each picture of the peer.
+    #[must_use]
+    pub fn new(
+        bell: Arc<Doorbell>,
+    ) -> (Self, SlotReader<VideoFrame>, SlotReader<VideoFrame>, RingReceiver<(FrameId, Stamps)>) {
+        let (remote, remote_out) = slot(bell);
+        let (local, local_out) = slot(Arc::default());
+        let (sent, sent_out) = ring("sent", SENT, Arc::default());
+        (Self { remote, local, sent }, remote_out, local_out, sent_out)
+    }
+}
+
+fn spawn<T: Send + 'static>(
+    name: &'static str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, CodecError> {
+    let error = |error: std::io::Error| CodecError::Open { codec: name, why: error.to_string() };
+    Builder::new().name(name.into()).spawn(body).map_err(error)
+}
