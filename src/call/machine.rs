@@ -496,9 +496,9 @@ impl Machine {
         self.enter(State::Active(active), now, None);
         match base {
             Ok(base) => {
+                self.outputs.push_back(Output::StartMedia(grant));
                 self.open_epoch(base.clone());
                 self.outputs.push_back(Output::SealEpoch { base, epoch, leaf });
-                self.outputs.push_back(Output::StartMedia(grant));
                 self.refreshed = now;
                 self.schedule_refresh(now);
                 let (microphone, camera) = self.switches;

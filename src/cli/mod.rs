@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand. Data goes to stdout, log and progress to stderr.
 
 mod args;
+mod call;
 mod exit;
 mod frame_log;
 mod output;
@@ -33,15 +34,16 @@ pub fn start_log(cli: &Cli) {
 /// Does what was asked.
 pub fn run(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
-        Some(CliCommand::Completions { shell }) => {
+        CliCommand::Call(arguments) => call::call(&cli.profile, arguments),
+        CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
+        CliCommand::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());
             Ok(())
         }
-        Some(CliCommand::Man) => {
+        CliCommand::Man => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::failure)?;
             io::stdout().write_all(&page).map_err(CliError::failure)
         }
-        _ => Err(CliError::failure("not yet")),
     }
 }

@@ -77,12 +77,8 @@ pub struct Snapshot {
     pub me: Option<Me>,
     /// Connection to the server.
     pub server: ServerStatus,
-    /// Contacts in the order they were added.
-    pub contacts: Arc<[Contact]>,
     /// The call, or how the last one ended.
     pub call: CallView,
-    /// Devices that exist and that are open.
-    pub devices: Arc<DeviceView>,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.
     pub notice: Option<(u64, Arc<str>)>,
 }
@@ -92,8 +88,6 @@ pub struct Snapshot {
 pub struct Me {
     /// `name@host`.
     pub handle: String,
-    /// Link to hand to others.
-    pub link: String,
 }
 
 /// Connection to the server.
@@ -113,19 +107,6 @@ pub enum ServerStatus {
         /// Will not get better by waiting (wrong key, version too old).
         fatal: bool,
     },
-}
-
-/// Somebody that can be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contact {
-    /// `name@host`.
-    pub handle: String,
-    /// Added by link or code, so known to be the right one.
-    pub verified: bool,
-    /// Connected to the server now.
-    pub online: bool,
-    /// The account's root key is another than the one pinned: calling is blocked.
-    pub key_changed: bool,
 }
 
 /// The call as a person sees it.
@@ -201,14 +182,6 @@ pub struct ActiveView {
     pub peer_microphone_on: bool,
     /// Peer says its camera is on.
     pub peer_camera_on: bool,
-    /// Level of the own microphone, 0 to 1.
-    pub microphone_level: f32,
-    /// Level of what is heard, 0 to 1.
-    pub speaker_level: f32,
-    /// Speech was heard at the microphone while it is muted.
-    pub speaking_while_muted: bool,
-    /// No sound packet for over a second.
-    pub no_incoming_sound: bool,
     /// 60 digits, the same on both sides.
     pub safety_number: Arc<str>,
     /// Digits of the MLS epoch authenticator, to be read aloud.
@@ -217,8 +190,6 @@ pub struct ActiveView {
     pub epoch: u64,
     /// Seconds since the keys were last refreshed.
     pub key_age_s: u64,
-    /// Figures for the head-up display.
-    pub stats: CallStats,
     /// Frames so far: captured, skipped, sent, received, decoded, not opened.
     pub frames: FrameCounts,
 }
@@ -252,54 +223,6 @@ pub enum PathView {
     Direct,
     /// Nowhere at the moment: the last picture is old.
     Reconnecting,
-}
-
-/// Figures of a running call, over about the last second unless said otherwise.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CallStats {
-    /// Capture to the last stage that is known, milliseconds, median; none while clocks are not comparable.
-    pub latency_ms: Option<f32>,
-    /// Encoding, milliseconds, median.
-    pub encode_ms: f32,
-    /// Decoding, milliseconds, median.
-    pub decode_ms: f32,
-    /// Round trip of the path in use, milliseconds.
-    pub rtt_ms: f32,
-    /// Pictures a second sent.
-    pub sent_fps: f32,
-    /// Pictures a second shown.
-    pub shown_fps: f32,
-    /// Sent, kilobits a second.
-    pub sent_kbps: f32,
-    /// Received, kilobits a second.
-    pub received_kbps: f32,
-    /// Frames lost on the way since the call began.
-    pub lost_frames: u64,
-    /// Size of the received picture.
-    pub size: (u32, u32),
-    /// Encoder in use.
-    pub encoder: &'static str,
-}
-
-/// Devices: what exists, what is chosen, and what is open right now according to the handles themselves.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceView {
-    /// Names of cameras.
-    pub cameras: Vec<String>,
-    /// Names of microphones.
-    pub microphones: Vec<String>,
-    /// Names of speakers.
-    pub speakers: Vec<String>,
-    /// What is chosen.
-    pub choice: DeviceChoice,
-    /// A camera is open.
-    pub camera_open: bool,
-    /// A microphone is open.
-    pub microphone_open: bool,
-    /// Microphone level of the preview, 0 to 1.
-    pub preview_level: f32,
-    /// Why a chosen device does not work, in words for the person.
-    pub trouble: Option<String>,
 }
 
 /// An engine as its user holds it.

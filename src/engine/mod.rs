@@ -6,6 +6,8 @@ pub mod clock;
 #[cfg(feature = "client")]
 pub mod config;
 #[cfg(feature = "client")]
+mod control;
+#[cfg(feature = "client")]
 pub mod counters;
 #[cfg(feature = "client")]
 pub mod handle;
@@ -16,6 +18,11 @@ mod sealing;
 #[cfg(feature = "client")]
 mod session;
 #[cfg(feature = "client")]
+mod start;
+#[cfg(feature = "client")]
 mod topology;
 #[cfg(feature = "client")]
 mod video;
+
+#[cfg(feature = "client")]
+pub use start::{Engine, StartError};

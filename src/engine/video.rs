@@ -88,7 +88,7 @@ impl EncodeThread {
         encoder: &mut dyn VideoEncoder,
         frame: VideoFrame,
         bitrate_kbps: u32,
-        waiting: &mut VecDeque<(crate::media::FrameId, crate::media::Stamps)>,
+        waiting: &mut VecDeque<(FrameId, crate::media::Stamps)>,
         coded: &mut Vec<crate::codec::CodedFrame>,
     ) {
         let VideoFrame { id, mut stamps, picture } = frame;

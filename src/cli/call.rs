@@ -1,0 +1,246 @@
+//! `visavis call` and `visavis answer`: one side of a call without a window.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::args::{AnswerArgs, CallArgs, MediaArgs, SourceArg};
+use super::exit::{CliError, Exit};
+use super::{FrameLog, Recorder, output};
+use crate::call::{Outcome, UserConsent};
+use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
+use crate::engine::handle::{CallView, Command, EngineHandle, FrameCounts, ServerStatus, Snapshot};
+use crate::engine::{Engine, clock};
+use crate::media::{Stage, Timestamp};
+use crate::store::profile::Profile;
+
+/// Longest time for coming online.
+const ONLINE: Duration = Duration::from_secs(10);
+/// How often logs and recordings are served between two pictures.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Figures of a call, for `--stats`.
+#[derive(Serialize)]
+struct Stats {
+    schema: u32,
+    version: &'static str,
+    outcome: String,
+    talked_s: u64,
+    epoch: u64,
+    frames: FrameCounts,
+}
+
+/// Rings somebody and stays until the call is over.
+pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
+    let (engine, mut handle) = start(profile, &arguments.media)?;
+    let consent = UserConsent::given_by_person();
+    let video = arguments.media.video_source != SourceArg::None;
+    let dialled = Command::Dial { handle: arguments.handle.clone(), video, consent };
+    send(&handle, dialled)?;
+    let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media);
+    drop(engine);
+    result
+}
+
+/// Waits for a call, answers it as told, and stays until it is over.
+pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
+    let (engine, mut handle) = start(profile, &arguments.media)?;
+    if let Some(me) = handle.snapshot().me {
+        println!("{}", me.handle);
+    }
+    loop {
+        wait_for(&mut handle.snapshots, None, |now| matches!(now.call, CallView::Incoming { .. }))?;
+        if let CallView::Incoming { peer, .. } = handle.snapshot().call {
+            eprintln!("{} calls", peer.handle);
+        }
+        if arguments.decline {
+            send(&handle, Command::Decline)?;
+        } else if arguments.auto_accept || asked_to_accept()? {
+            // `--auto-accept` or the typed answer is the act of the person.
+            let video = arguments.media.video_source != SourceArg::None;
+            send(&handle, Command::Accept { video, consent: UserConsent::given_by_person() })?;
+        } else {
+            send(&handle, Command::Decline)?;
+        }
+        let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media);
+        if arguments.once {
+            drop(engine);
+            return result;
+        }
+        if let Err(error) = result {
+            eprintln!("{error}");
+        }
+        send(&handle, Command::Dismiss)?;
+        wait_for(&mut handle.snapshots, None, |now| !matches!(now.call, CallView::Ended { .. }))?;
+    }
+}
+
+fn asked_to_accept() -> Result<bool, CliError> {
+    eprint!("accept? [y/N] ");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(CliError::failure)?;
+    Ok(line.trim().eq_ignore_ascii_case("y"))
+}
+
+/// Opens the profile, starts the engine, makes the identity if there is none, and waits until the server is reached.
+fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), CliError> {
+    let profile = Profile::open_named(profile).map_err(CliError::failure)?;
+    let known = profile.settings().map_err(CliError::failure)?.handle.is_some();
+    let (width, height) = media.size;
+    let mut video = VideoSettings::new(width, height, media.fps);
+    video.bitrate_kbps = media.bitrate.unwrap_or(video.bitrate_kbps);
+    let source = match media.video_source {
+        SourceArg::Pattern => VideoChoice::Pattern,
+        SourceArg::None => VideoChoice::None,
+    };
+    let config = EngineConfig { video, video_source: Some(source), ..EngineConfig::default() };
+    let (engine, mut handle) = Engine::start(profile, config).map_err(CliError::failure)?;
+    if !known {
+        let (Some(name), Some(server)) = (media.name.clone(), media.server.clone()) else {
+            return Err(CliError::new(
+                Exit::Usage,
+                "the profile is new: give --name NAME and --server ADDR (as the server prints it) once",
+            ));
+        };
+        send(&handle, Command::CreateProfile { name, server })?;
+    }
+    let arrived = |now: &Snapshot| {
+        let fatal = matches!(now.server, ServerStatus::Offline { fatal: true, .. });
+        now.server == ServerStatus::Online || fatal || now.notice.is_some()
+    };
+    let snapshot = wait_for(&mut handle.snapshots, Some(ONLINE), arrived)?;
+    if let Some((_, notice)) = &snapshot.notice {
+        return Err(CliError::failure(notice));
+    }
+    match &snapshot.server {
+        ServerStatus::Online => Ok((engine, handle)),
+        ServerStatus::Offline { why, .. } => Err(CliError::new(Exit::NoNetwork, why)),
+        _ => Err(CliError::new(Exit::NoNetwork, "the server does not answer; check the address and the network")),
+    }
+}
+
+fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {
+    if handle.send(command) { Ok(()) } else { Err(CliError::failure("the engine has stopped")) }
+}
+
+/// Waits for a snapshot that `holds`; after `patience` the newest one, whatever it says.
+fn wait_for(
+    snapshots: &mut watch::Receiver<Snapshot>,
+    patience: Option<Duration>,
+    holds: impl Fn(&Snapshot) -> bool,
+) -> Result<Snapshot, CliError> {
+    let deadline = patience.map(|patience| clock::now() + patience);
+    loop {
+        let snapshot = snapshots.borrow_and_update().clone();
+        if holds(&snapshot) || deadline.is_some_and(|deadline| clock::now() >= deadline) {
+            return Ok(snapshot);
+        }
+        snapshots.has_changed().map_err(|_| CliError::failure("the engine has stopped"))?;
+        std::thread::sleep(NAP);
+    }
+}
+
+/// What is written down about a call while it runs.
+struct Watch {
+    log: Option<FrameLog>,
+    recorder: Option<Recorder>,
+    began: Option<Timestamp>,
+    hung_up: bool,
+    epoch: u64,
+    frames: FrameCounts,
+}
+
+impl Watch {
+    fn new(media: &MediaArgs) -> Result<Self, CliError> {
+        let named = |path: &std::path::Path| {
+            let path = path.display().to_string();
+            move |error: std::io::Error| CliError::failure(format!("{path}: {error}"))
+        };
+        let log = media.frame_log.as_deref().map(|path| FrameLog::create(path).map_err(named(path))).transpose()?;
+        let recorder =
+            media.record.as_deref().map(|path| Recorder::create(path, media.fps).map_err(named(path))).transpose()?;
+        Ok(Self { log, recorder, began: None, hung_up: false, epoch: 0, frames: FrameCounts::default() })
+    }
+
+    /// Stays with the call until it has ended; the outcome is the result.
+    fn until_over(mut self, handle: &mut EngineHandle, media: &MediaArgs) -> Result<(), CliError> {
+        handle.remote_bell.attend();
+        let mut said = "";
+        loop {
+            self.serve(handle)?;
+            let snapshot = handle.snapshots.borrow_and_update().clone();
+            let words = match &snapshot.call {
+                CallView::Idle => snapshot.notice.as_ref().map_or(said, |_| "refused"),
+                CallView::Outgoing { ringing: false, .. } => "calling",
+                CallView::Outgoing { ringing: true, .. } => "ringing",
+                CallView::Incoming { .. } => "incoming",
+                CallView::Connecting { .. } => "connecting",
+                CallView::Active(view) => {
+                    self.epoch = view.epoch;
+                    self.frames = view.frames;
+                    let began = *self.began.get_or_insert(view.since);
+                    let over = media.seconds.is_some_and(|s| clock::now().since(began) >= Duration::from_secs(s));
+                    if over && !self.hung_up {
+                        self.hung_up = true;
+                        send(handle, Command::HangUp)?;
+                    }
+                    "in call"
+                }
+                CallView::Ended { outcome, talked_s, .. } => {
+                    eprintln!("{}", outcome.sentence());
+                    return self.finish(media, outcome, *talked_s);
+                }
+            };
+            if words == "refused"
+                && let Some((_, notice)) = &snapshot.notice
+            {
+                return Err(CliError::failure(notice));
+            }
+            if words != said {
+                eprintln!("{words}");
+                said = words;
+            }
+            handle.snapshots.has_changed().map_err(|_| CliError::failure("the engine has stopped"))?;
+            handle.remote_bell.wait(Some(NAP));
+        }
+    }
+
+    fn serve(&mut self, handle: &mut EngineHandle) -> Result<(), CliError> {
+        while let Some((id, stamps)) = handle.sent.pop() {
+            if let Some(log) = &mut self.log {
+                log.sent(id, &stamps).map_err(CliError::failure)?;
+            }
+        }
+        while let Some(frame) = handle.remote.take() {
+            if let Some(log) = &mut self.log {
+                log.shown(frame.id, &frame.stamps, Stage::Decoded).map_err(CliError::failure)?;
+            }
+            if let Some(recorder) = &mut self.recorder {
+                recorder.add(&frame.picture).map_err(CliError::failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, media: &MediaArgs, outcome: &Outcome, talked_s: u64) -> Result<(), CliError> {
+        if let Some(log) = self.log {
+            log.finish().map_err(CliError::failure)?;
+        }
+        if let Some(recorder) = self.recorder {
+            recorder.finish().map_err(CliError::failure)?;
+        }
+        if let Some(path) = &media.stats {
+            let stats = Stats {
+                schema: 1,
+                version: env!("CARGO_PKG_VERSION"),
+                outcome: outcome.sentence(),
+                talked_s,
+                epoch: self.epoch,
+                frames: self.frames,
+            };
+            output::write_json(path, &stats)?;
+        }
+        if outcome.exit_code() == 0 { Ok(()) } else { Err(CliError::outcome(outcome)) }
+    }
+}

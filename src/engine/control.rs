@@ -1,0 +1,579 @@
+//! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use rand::RngExt;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::clock;
+use super::config::{EngineConfig, VideoChoice};
+use super::handle::{
+    ActiveView, CallView, Command, DeviceOpens, FrameCounts, Me, PathView, Peer, ServerStatus, Snapshot,
+};
+use super::sealing::{OpenCommand, SealCommand};
+use super::session::{self, Event, Events};
+use super::topology::{CallIo, CallThreads, Ends, start_call};
+use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, Parties, State, UserConsent};
+use crate::crypto::chain::{Chain, DeviceCard};
+use crate::crypto::identity::{Identity, ephemeral_key};
+use crate::crypto::letter::{self, CallId, Content};
+use crate::crypto::safety;
+use crate::media::Timestamp;
+use crate::net::client::ConnectError;
+use crate::store::profile::{Profile, ProfileError};
+use crate::transport::control::ControlLink;
+use crate::wire::address::{Handle, ServerAddress};
+use crate::wire::signal::Refusal;
+
+/// Events that may wait for control.
+const EVENTS: usize = 64;
+/// Messages that may wait for the room.
+const ROOM_MESSAGES: usize = 128;
+/// How often a running call is looked at: figures, wishes for keyframes.
+const TICK: Duration = Duration::from_millis(100);
+/// Least time between two wishes for a keyframe.
+const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
+/// A device signs its chain's head anew after this time.
+const RENEW: Duration = Duration::from_hours(12);
+
+/// The state of an engine. Lives on the control thread.
+pub struct Control {
+    profile: Profile,
+    config: EngineConfig,
+    identity: Option<Identity>,
+    server: Option<ServerAddress>,
+    status: ServerStatus,
+    machine: Option<Machine>,
+    call: CallView,
+    notice: Option<(u64, Arc<str>)>,
+    presence: Option<JoinHandle<()>>,
+    dialing: Option<(Handle, bool, UserConsent)>,
+    room: Option<Room>,
+    threads: Option<CallThreads>,
+    ends: Option<Ends>,
+    path_key: Option<Arc<SigningKey>>,
+    switches: (bool, bool),
+    keyframe_asked: Timestamp,
+    opens: Arc<DeviceOpens>,
+    snapshots: watch::Sender<Snapshot>,
+    events: Events,
+    media: tokio::runtime::Handle,
+}
+
+struct Room {
+    messages: mpsc::Sender<Vec<u8>>,
+    link: ControlLink,
+    connection: Option<quinn::Connection>,
+}
+
+/// What control is made of.
+pub struct Parts {
+    /// The open profile.
+    pub profile: Profile,
+    /// What was decided before.
+    pub config: EngineConfig,
+    /// Ends of what the engine's user reads.
+    pub ends: Ends,
+    /// Counts openings.
+    pub opens: Arc<DeviceOpens>,
+    /// Snapshots go here.
+    pub snapshots: watch::Sender<Snapshot>,
+    /// Runs the media connections.
+    pub media: tokio::runtime::Handle,
+}
+
+/// Runs an engine until it is told to shut down or nobody holds its handle. Inside a runtime of its own.
+pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<(), ProfileError> {
+    let (events, mut incoming) = mpsc::channel(EVENTS);
+    let mut control = Control::new(parts, events)?;
+    control.go_online();
+    control.publish();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let timeout = control.machine.as_ref().and_then(Machine::poll_timeout);
+        let pause = timeout.map_or(RENEW, |at| at.since(clock::now()));
+        tokio::select! {
+            command = commands.recv() => match command {
+                None | Some(Command::Shutdown) => break,
+                Some(command) => control.handle_command(command),
+            },
+            Some(event) = incoming.recv() => control.handle_event(event),
+            () = tokio::time::sleep(pause) => {}
+            _ = tick.tick(), if control.threads.is_some() => control.look(),
+        }
+        if let Some(machine) = &mut control.machine {
+            machine.handle_timeout(clock::now());
+        }
+        control.perform();
+        control.publish();
+    }
+    if let Some(machine) = &mut control.machine {
+        machine.hang_up(clock::now());
+    }
+    control.perform();
+    // The room's task says the last words by itself.
+    tokio::time::sleep(TICK).await;
+    Ok(())
+}
+
+impl Control {
+    fn new(parts: Parts, events: Events) -> Result<Self, ProfileError> {
+        let Parts { profile, config, ends, opens, snapshots, media } = parts;
+        let damaged = |why: String| ProfileError::Damaged { path: profile.folder().join("identity.key"), why };
+        let identity = match profile.identity()? {
+            Some(bytes) => {
+                let identity = Identity::from_bytes(&bytes, clock::unix_now());
+                Some(identity.map_err(|error| damaged(error.to_string()))?)
+            }
+            None => None,
+        };
+        let server = profile.settings()?.server.and_then(|text| text.parse().ok());
+        let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
+        Ok(Self {
+            profile,
+            config,
+            identity,
+            server,
+            status: ServerStatus::Idle,
+            machine,
+            call: CallView::Idle,
+            notice: None,
+            presence: None,
+            dialing: None,
+            room: None,
+            threads: None,
+            ends: Some(ends),
+            path_key: None,
+            switches: (true, true),
+            keyframe_asked: Timestamp::ZERO,
+            opens,
+            snapshots,
+            events,
+            media,
+        })
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = clock::now();
+        match command {
+            Command::CreateProfile { name, server } => self.create_profile(&name, &server),
+            Command::Dial { handle, video, consent } => self.dial(&handle, video, consent),
+            Command::Accept { video, consent } => {
+                let key = self.fresh_path_key();
+                self.switches = (true, video);
+                if let Some(machine) = &mut self.machine {
+                    machine.accept(consent, video, key, now);
+                }
+            }
+            Command::Decline => {
+                if let Some(machine) = &mut self.machine {
+                    machine.decline(now);
+                }
+            }
+            Command::HangUp => {
+                self.dialing = None;
+                if let Some(machine) = &mut self.machine {
+                    machine.hang_up(now);
+                }
+                if matches!(self.call, CallView::Outgoing { .. }) {
+                    self.end_view(Outcome::Cancelled);
+                }
+            }
+            Command::Dismiss => {
+                if matches!(self.call, CallView::Ended { .. }) {
+                    self.call = CallView::Idle;
+                }
+            }
+            Command::SetMicrophone { on } => self.set_switches(on, self.switches.1),
+            Command::SetCamera { on } => self.set_switches(self.switches.0, on),
+            Command::Shutdown => {}
+        }
+    }
+
+    fn create_profile(&mut self, name: &str, server: &str) {
+        if self.identity.is_some() {
+            return self.tell("this profile has an identity already");
+        }
+        let server: ServerAddress = match server.parse() {
+            Ok(server) => server,
+            Err(error) => return self.tell(&error.to_string()),
+        };
+        // Handles end in the host of the address, which is the server's own name for itself.
+        let handle = match Handle::new(name, &server.host) {
+            Ok(handle) => handle,
+            Err(error) => return self.tell(&error.to_string()),
+        };
+        let identity = Identity::create(&handle.to_string(), clock::unix_now(), &mut rand::rng());
+        let kept = self.profile.save_identity(&identity.to_bytes()).and_then(|()| {
+            let mut settings = self.profile.settings()?;
+            settings.handle = Some(handle.to_string());
+            settings.server = Some(server.to_string());
+            self.profile.save_settings(&settings)
+        });
+        if let Err(error) = kept {
+            return self.tell(&error.to_string());
+        }
+        self.machine = Some(Machine::new(identity.device().clone()));
+        self.identity = Some(identity);
+        self.server = Some(server);
+        self.go_online();
+    }
+
+    fn go_online(&mut self) {
+        let (Some(identity), Some(server)) = (&self.identity, &self.server) else { return };
+        let chain = identity.chain().clone();
+        let device = identity.device().clone();
+        let signer = device.clone();
+        // Each time the device connects it shows a head signed just now.
+        let chain = move || chain.with_fresh_head(&signer, clock::unix_now()).encode();
+        self.status = ServerStatus::Connecting;
+        if let Some(old) = self.presence.take() {
+            old.abort();
+        }
+        self.presence = Some(tokio::spawn(session::stay_present(server.clone(), device, chain, self.events.clone())));
+    }
+
+    fn dial(&mut self, handle: &str, video: bool, consent: UserConsent) {
+        let (Some(server), Some(identity)) = (self.server.clone(), &self.identity) else {
+            return self.tell("make a profile first: a name and a server");
+        };
+        let handle: Handle = match handle.parse() {
+            Ok(handle) => handle,
+            Err(error) => return self.tell(&error.to_string()),
+        };
+        if matches!(self.machine.as_ref().map(|machine| machine.state().0), Some(State::Idle)) && self.dialing.is_none()
+        {
+            let peer = Peer { handle: handle.to_string(), verified: false };
+            self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
+            if handle.to_string() == identity.handle() {
+                return self.end_view(Outcome::Busy);
+            }
+            let key = ephemeral_key(&mut rand::rng());
+            tokio::spawn(session::look_up(server, key, handle.name().to_owned(), self.events.clone()));
+            self.dialing = Some((handle, video, consent));
+        }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Online => self.status = ServerStatus::Online,
+            Event::Offline(error) => {
+                self.status = ServerStatus::Offline { why: error.to_string(), fatal: error.is_fatal() };
+            }
+            Event::Envelope(envelope) => {
+                let (Some(identity), Some(machine)) = (&self.identity, &mut self.machine) else { return };
+                match letter::read(identity, &envelope, clock::unix_now()) {
+                    Ok(letter) => machine.handle_letter(letter, now),
+                    Err(error) => tracing::warn!(%error, "an envelope was thrown away"),
+                }
+            }
+            Event::LookedUp(result) => self.looked_up(result),
+            Event::Delivered(result) => {
+                let Some(machine) = &mut self.machine else { return };
+                match result {
+                    Ok(true) => machine.handle_reached(),
+                    Ok(false) => machine.handle_unreachable(Outcome::Offline, now),
+                    Err(error) => machine.handle_unreachable(Outcome::Server(error.to_string()), now),
+                }
+            }
+            Event::RoomOpen(connection) => {
+                if let Some(room) = &mut self.room {
+                    room.link.handle_path();
+                    room.connection = Some(connection);
+                }
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_path(true, now);
+                }
+                self.use_connection();
+            }
+            Event::RoomLost => {
+                if let Some(room) = &mut self.room {
+                    room.connection = None;
+                }
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_path(false, now);
+                }
+                self.use_connection();
+            }
+            Event::PeerArrived => {
+                if let Some(room) = &mut self.room {
+                    room.link.handle_path();
+                }
+            }
+            Event::RoomMessage(bytes) => {
+                let (Some(room), Some(machine)) = (&mut self.room, &mut self.machine) else { return };
+                match room.link.handle_bytes(&bytes) {
+                    Ok(Some(message)) => machine.handle_message(message, now),
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "the call's messages broke");
+                        machine.hang_up(now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn looked_up(&mut self, result: Result<Vec<u8>, ConnectError>) {
+        let Some((handle, video, consent)) = self.dialing.take() else { return };
+        let chain = match result {
+            Ok(chain) => chain,
+            Err(ConnectError::Refused(Refusal::Unknown)) => return self.end_view(Outcome::Unknown),
+            Err(error) => return self.end_view(Outcome::Server(error.to_string())),
+        };
+        let chain = Chain::decode(&chain).and_then(|chain| chain.verify(clock::unix_now()));
+        let peer = match chain {
+            Ok(chain) if chain.handle() == handle.to_string() => chain,
+            Ok(_) => return self.end_view(Outcome::Fault("the server gave another account's device list".into())),
+            Err(error) => return self.end_view(Outcome::Fault(error.to_string())),
+        };
+        let path_key = self.fresh_path_key();
+        self.switches = (true, video);
+        let mut rng = rand::rng();
+        let dial = Dial { call: CallId(rng.random()), room: rng.random(), path_key, peer, video };
+        if let Some(machine) = &mut self.machine {
+            machine.dial(dial, consent, clock::now());
+        }
+    }
+
+    /// Does what the machine wants done.
+    fn perform(&mut self) {
+        while let Some(output) = self.machine.as_mut().and_then(Machine::poll) {
+            match output {
+                Output::Letter { to, call, content, .. } => self.write_letters(&to, call, &content),
+                Output::Join { room, leaf, .. } => {
+                    let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { continue };
+                    let (messages, waiting) = mpsc::channel(ROOM_MESSAGES);
+                    self.room = Some(Room { messages, link: ControlLink::default(), connection: None });
+                    let events = self.events.clone();
+                    self.media.spawn(session::stay_in_room(server, key, room, leaf.0, waiting, events));
+                }
+                Output::Message(message) => {
+                    if let Some(room) = &mut self.room {
+                        let _ = room.link.send(message);
+                        room.flush();
+                    }
+                }
+                Output::OpenEpoch { base, epoch, members } => {
+                    if let Some(threads) = &mut self.threads {
+                        let _ = threads.open.push(OpenCommand::Epoch { base, epoch, members });
+                    }
+                }
+                Output::SealEpoch { base, epoch, leaf } => {
+                    if let Some(threads) = &mut self.threads {
+                        let _ = threads.seal.push(SealCommand::Epoch { base, epoch, leaf });
+                    }
+                }
+                Output::DropBefore(epoch) => {
+                    if let Some(threads) = &mut self.threads {
+                        let _ = threads.open.push(OpenCommand::DropBefore(epoch));
+                    }
+                }
+                Output::StartMedia(grant) => self.start_media(grant),
+                Output::Keyframe => {
+                    if let Some(threads) = &self.threads {
+                        threads.switches.keyframe.store(true, Ordering::Release);
+                    }
+                }
+                Output::Changed => {}
+                Output::Ended(outcome) => self.end_view(outcome),
+            }
+        }
+        if let Some(room) = &mut self.room {
+            room.flush();
+        }
+    }
+}
+
+impl Control {
+    fn start_media(&mut self, grant: CaptureGrant) {
+        let Some(ends) = self.ends.take() else { return };
+        let source = self.config.video_source.clone().unwrap_or(VideoChoice::Device(None));
+        let io = CallIo {
+            source,
+            video: self.config.video,
+            ends,
+            opens: Arc::clone(&self.opens),
+            runtime: self.media.clone(),
+        };
+        match start_call(grant, io) {
+            Ok(threads) => {
+                threads.switches.camera.store(self.switches.1, Ordering::Release);
+                self.threads = Some(threads);
+                self.use_connection();
+            }
+            Err(error) => {
+                self.tell(&error.to_string());
+                if let Some(machine) = &mut self.machine {
+                    machine.hang_up(clock::now());
+                }
+            }
+        }
+    }
+
+    /// Sends and receives over the room's connection, if there is one.
+    fn use_connection(&mut self) {
+        let Some(threads) = &mut self.threads else { return };
+        let connection = self.room.as_ref().and_then(|room| room.connection.clone());
+        if let Some(connection) = &connection {
+            let _ = threads.ways.try_send(connection.clone());
+        }
+        let _ = threads.seal.push(SealCommand::Way(connection));
+    }
+
+    fn set_switches(&mut self, microphone: bool, camera: bool) {
+        self.switches = (microphone, camera);
+        if let Some(threads) = &self.threads {
+            threads.switches.microphone.store(microphone, Ordering::Release);
+            threads.switches.camera.store(camera, Ordering::Release);
+        }
+        if let Some(machine) = &mut self.machine {
+            machine.set_switches(microphone, camera);
+        }
+    }
+
+    /// Looks at a running call.
+    fn look(&mut self) {
+        let now = clock::now();
+        let (Some(threads), Some(machine)) = (&self.threads, &mut self.machine) else { return };
+        if threads.switches.request_keyframe.load(Ordering::Acquire) && now.since(self.keyframe_asked) >= KEYFRAME_PAUSE
+        {
+            threads.switches.request_keyframe.store(false, Ordering::Release);
+            self.keyframe_asked = now;
+            machine.want_keyframe();
+        }
+    }
+
+    fn write_letters(&mut self, to: &[DeviceCard], call: CallId, content: &Content) {
+        let (Some(identity), Some(server)) = (&self.identity, self.server.clone()) else { return };
+        let mut rng = rand::rng();
+        let now = clock::unix_now();
+        let write = |card: &DeviceCard| {
+            let envelope = letter::write(identity, card, call, content.clone(), now, &mut rand::rng());
+            envelope.ok().map(|envelope| (card.signing, envelope))
+        };
+        let envelopes: Vec<_> = to.iter().filter_map(write).collect();
+        let reported = matches!(content, Content::Invitation { .. });
+        let key = ephemeral_key(&mut rng);
+        tokio::spawn(session::deliver(server, key, envelopes, reported, self.events.clone()));
+    }
+
+    fn fresh_path_key(&mut self) -> [u8; 32] {
+        let key = ephemeral_key(&mut rand::rng());
+        let public = key.verifying_key().to_bytes();
+        self.path_key = Some(Arc::new(key));
+        public
+    }
+
+    /// The call is over: every device is closed, the room is left.
+    fn end_view(&mut self, outcome: Outcome) {
+        if let Some(threads) = self.threads.take() {
+            self.ends = threads.stop();
+        }
+        if let Some(room) = &mut self.room {
+            room.flush();
+        }
+        self.room = None;
+        self.path_key = None;
+        let (peer, talked_s) = match &self.call {
+            CallView::Active(view) => (view.peer.clone(), clock::now().since(view.since).as_secs()),
+            CallView::Outgoing { peer, .. } | CallView::Incoming { peer, .. } | CallView::Connecting { peer, .. } => {
+                (peer.clone(), 0)
+            }
+            CallView::Idle | CallView::Ended { .. } => return,
+        };
+        self.call = CallView::Ended { peer, outcome, talked_s };
+    }
+
+    fn tell(&mut self, text: &str) {
+        let number = self.notice.as_ref().map_or(1, |(number, _)| number + 1);
+        self.notice = Some((number, text.into()));
+    }
+
+    fn publish(&mut self) {
+        self.view_call();
+        let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned() });
+        let snapshot =
+            Snapshot { me, server: self.status.clone(), call: self.call.clone(), notice: self.notice.clone() };
+        self.snapshots.send_if_modified(|current| {
+            let changed = *current != snapshot;
+            if changed {
+                *current = snapshot;
+            }
+            changed
+        });
+    }
+
+    fn view_call(&mut self) {
+        let Some(machine) = &self.machine else { return };
+        let peer = |parties: &Parties| Peer { handle: parties.peer.handle().to_owned(), verified: false };
+        let (state, since) = machine.state();
+        match state {
+            State::Idle => {}
+            State::Calling(calling) => {
+                let (peer, video) = (peer(&calling.parties), calling.parties.video);
+                self.call = CallView::Outgoing { peer, video, ringing: machine.reached(), since };
+            }
+            State::Ringing(ringing) => {
+                self.call = CallView::Incoming { peer: peer(&ringing.parties), video: ringing.parties.video, since };
+            }
+            State::Accepted(accepted) => self.call = CallView::Connecting { peer: peer(&accepted.parties), since },
+            State::Keyed(keyed) => {
+                self.call = CallView::Connecting { peer: peer(&keyed.accepted.parties), since };
+            }
+            State::Active(active) => {
+                let parties = &active.accepted.parties;
+                let (peer_microphone_on, peer_camera_on) = machine.peer_switches();
+                let own_root = self.identity.as_ref().map_or([0; 32], Identity::root);
+                let path = if machine.is_reconnecting() { PathView::Reconnecting } else { PathView::Relay };
+                self.call = CallView::Active(Box::new(ActiveView {
+                    peer: peer(parties),
+                    since,
+                    path,
+                    microphone_on: self.switches.0,
+                    camera_on: self.switches.1,
+                    peer_microphone_on,
+                    peer_camera_on,
+                    safety_number: safety::safety_number(&own_root, &parties.peer.root()).into(),
+                    in_call_code: safety::in_call_code(&active.group.authenticator()).into(),
+                    epoch: active.group.epoch().0,
+                    key_age_s: clock::now().since(machine.refreshed()).as_secs(),
+                    frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
+                }));
+            }
+        }
+    }
+}
+
+fn frame_counts(threads: &CallThreads) -> FrameCounts {
+    let counters = &threads.counters;
+    FrameCounts {
+        captured: counters.captured.get(),
+        skipped: counters.skipped.get(),
+        sent: counters.sealed.get(),
+        unsealed: counters.unsealed.get(),
+        received: counters.received.get(),
+        unopened: counters.unopened.get(),
+        decoded: counters.decoded.get(),
+    }
+}
+
+impl Room {
+    fn flush(&mut self) {
+        if self.connection.is_none() {
+            return;
+        }
+        while let Some(bytes) = self.link.poll_bytes() {
+            // What does not fit is sent again when the path opens the next time.
+            if self.messages.try_send(bytes).is_err() {
+                return;
+            }
+        }
+    }
+}
