@@ -188,7 +188,9 @@ impl Watch {
                     "in call"
                 }
                 CallView::Ended { outcome, talked_s, .. } => {
-                    eprintln!("{}", outcome.sentence());
+                    if outcome.exit_code() == 0 {
+                        eprintln!("{}", outcome.sentence());
+                    }
                     return self.finish(media, outcome, *talked_s);
                 }
             };
