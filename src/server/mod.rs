@@ -77,7 +77,11 @@ impl RunningServer {
         quic.transport_config(knobs::server());
         quic.max_incoming(256).incoming_buffer_size(16 * 1024).incoming_buffer_size_total(1 << 20);
         // The same key over restarts: clients of the old process learn at once that their connection is gone.
-        let endpoint_config = quinn::EndpointConfig::new(tls::reset_key(&reset_key));
+        let mut endpoint_config = quinn::EndpointConfig::new(tls::reset_key(&reset_key));
+        // So must be the key of connection ids: an id that does not fit is not even answered with a reset.
+        let id_key = secret(&db, "connection-id-key")?;
+        let id_key = id_key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        endpoint_config.cid_generator(move || Box::new(quinn_proto::HashedConnectionIdGenerator::from_key(id_key)));
 
         let (stop, stopped) = watch::channel(false);
         let runtime =
