@@ -284,11 +284,7 @@ impl Control {
             }
             Event::RoomOpen(connection) => {
                 if let Some(room) = &mut self.room {
-                    room.link.handle_path();
                     room.connection = Some(connection);
-                }
-                if let Some(machine) = &mut self.machine {
-                    machine.handle_path(true, now);
                 }
                 self.use_connection();
             }
@@ -301,9 +297,18 @@ impl Control {
                 }
                 self.use_connection();
             }
+            // A room without the peer is no path: what is said there is lost.
             Event::PeerArrived => {
                 if let Some(room) = &mut self.room {
                     room.link.handle_path();
+                }
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_path(true, now);
+                }
+            }
+            Event::PeerLeft => {
+                if let Some(machine) = &mut self.machine {
+                    machine.handle_path(false, now);
                 }
             }
             Event::RoomMessage(bytes) => {

@@ -31,8 +31,10 @@ pub enum Event {
     RoomOpen(quinn::Connection),
     /// The room is lost; it is tried again.
     RoomLost,
-    /// The peer has entered the room.
+    /// The peer is in the room.
     PeerArrived,
+    /// The peer is not there any more.
+    PeerLeft,
     /// A message of the peer.
     RoomMessage(Vec<u8>),
 }
@@ -150,6 +152,7 @@ pub async fn stay_in_room(
                     message = link.reader.read() => match message {
                         Ok(ToClient::Room { message, .. }) => Event::RoomMessage(message),
                         Ok(ToClient::Arrived { .. }) => Event::PeerArrived,
+                        Ok(ToClient::Left { .. }) => Event::PeerLeft,
                         Ok(ToClient::Refused(_)) | Err(_) => break,
                         Ok(_) => continue,
                     },
