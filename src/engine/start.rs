@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::config::EngineConfig;
 use super::control::{self, Parts};
 use super::handle::{COMMAND_QUEUE, Command, DeviceOpens, EngineHandle, Snapshot};
-use super::topology::Ends;
+use super::topology::{Ends, Readers};
 use crate::media::Doorbell;
 use crate::store::profile::{Profile, ProfileError};
 
@@ -34,7 +34,7 @@ impl Engine {
         let (publish, snapshots) = watch::channel(Snapshot::default());
         let opens = Arc::new(DeviceOpens::default());
         let remote_bell = Arc::new(Doorbell::new());
-        let (ends, remote, local, sent) = Ends::new(Arc::clone(&remote_bell));
+        let (ends, Readers { remote, local, sent }) = Ends::new(Arc::clone(&remote_bell));
 
         // Media packets have a runtime of their own, so that no key exchange delays them.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

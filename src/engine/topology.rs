@@ -149,14 +149,22 @@ pub struct Ends {
 impl Ends {
     /// Both ends of everything; `bell` is rung with each picture of the peer.
     #[must_use]
-    pub fn new(
-        bell: Arc<Doorbell>,
-    ) -> (Self, SlotReader<VideoFrame>, SlotReader<VideoFrame>, RingReceiver<(FrameId, Stamps)>) {
+    pub fn new(bell: Arc<Doorbell>) -> (Self, Readers) {
         let (remote, remote_out) = slot(bell);
         let (local, local_out) = slot(Arc::default());
         let (sent, sent_out) = ring("sent", SENT, Arc::default());
-        (Self { remote, local, sent }, remote_out, local_out, sent_out)
+        (Self { remote, local, sent }, Readers { remote: remote_out, local: local_out, sent: sent_out })
     }
+}
+
+/// What the engine's user holds of [`Ends`].
+pub struct Readers {
+    /// Pictures of the peer.
+    pub remote: SlotReader<VideoFrame>,
+    /// Own pictures.
+    pub local: SlotReader<VideoFrame>,
+    /// Stamps of sent frames.
+    pub sent: RingReceiver<(FrameId, Stamps)>,
 }
 
 fn spawn<T: Send + 'static>(
