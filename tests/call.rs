@@ -1,0 +1,204 @@
+//! Whole calls between real programs: a server process and two client processes over real sockets.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A server that dies with the test.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(data: &Path, listen: &str) -> Self {
+        let mut child = server_command(data, listen).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        assert!(!address.is_empty(), "the server did not start");
+        Self { child, address: address.trim().to_owned() }
+    }
+
+    fn place(&self) -> &str {
+        self.address.split_once('/').unwrap().0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn server_command(data: &Path, listen: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
+    command.args(["--listen", listen, "--data"]).arg(data);
+    command
+}
+
+/// A folder for profiles and data, and a server.
+struct Bench {
+    folder: TempDir,
+    server: Server,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("server"), "127.0.0.1:0");
+        Self { folder, server }
+    }
+
+    fn client(&self, verb: &str, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.arg(verb);
+        command.args(["--name", name, "--server", &self.server.address, "--profile"]);
+        command.arg(self.folder.path().join(name)).args(["--size", "160x96"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Somebody who waits for calls, online already.
+    fn answering(&self, name: &str, options: &[&str]) -> Child {
+        let mut child = self.client("answer", name).arg("--once").args(options).spawn().unwrap();
+        // The handle is printed as soon as the server knows it; the rest of the output stays readable.
+        let mut handle = [0; 64];
+        let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
+        assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
+        child
+    }
+
+    fn call(&self, name: &str, whom: &str, options: &[&str]) -> Output {
+        self.client("call", name).arg(format!("{whom}@127.0.0.1")).args(options).output().unwrap()
+    }
+
+    fn stats(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.folder.path().join(name)).unwrap()).unwrap()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn two_people_see_each_other_and_both_learn_the_end() {
+    let bench = Bench::new();
+    let (a, b) = (bench.path("a.json"), bench.path("b.json"));
+    let bob = bench.answering("bob", &["--auto-accept", "--stats", &b]);
+    let alice = bench.call("alice", "bob", &["--seconds", "3", "--stats", &a]);
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(said(&alice).contains("You hung up."));
+    let bob = bob.wait_with_output().unwrap();
+    assert!(bob.status.success() && said(&bob).contains("They hung up."), "{}", said(&bob));
+    for name in ["a.json", "b.json"] {
+        let frames = &bench.stats(name)["frames"];
+        let count = |what: &str| frames[what].as_u64().unwrap();
+        assert!(count("decoded") >= 30, "{name}: {frames}");
+        assert_eq!(count("unopened"), 0, "{name}: {frames}");
+        assert_eq!(count("received"), count("decoded"), "nothing is held back: {name}: {frames}");
+    }
+}
+
+#[test]
+fn declining_is_told_to_the_caller() {
+    let bench = Bench::new();
+    let bob = bench.answering("bob", &["--decline"]);
+    let alice = bench.call("alice", "bob", &[]);
+    assert_eq!(alice.status.code(), Some(1));
+    assert!(said(&alice).contains("They declined the call."), "{}", said(&alice));
+    assert_eq!(bob.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn who_is_unknown_or_away_is_said() {
+    let bench = Bench::new();
+    let alice = bench.call("alice", "nobody", &[]);
+    assert_eq!(alice.status.code(), Some(1));
+    assert!(said(&alice).contains("no such handle"), "{}", said(&alice));
+    let mut bob = bench.answering("bob", &["--auto-accept"]);
+    bob.kill().unwrap();
+    bob.wait().unwrap();
+    // Until the server has noticed, the invitation may still count as delivered: then nobody answers.
+    let start = Instant::now();
+    loop {
+        let alice = bench.client("call", "alice").args(["bob@127.0.0.1"]).output().unwrap();
+        assert_eq!(alice.status.code(), Some(1));
+        if said(&alice).contains("They are offline.") {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{}", said(&alice));
+    }
+}
+
+#[test]
+fn a_server_with_another_key_is_refused() {
+    let bench = Bench::new();
+    let place = bench.server.place();
+    let other = format!("{place}/{}", "a".repeat(51) + "q");
+    let output = bench.client("call", "carol").args(["bob@127.0.0.1", "--server"]).arg(&other).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "--server twice is a usage error: {}", said(&output));
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["call", "bob@127.0.0.1", "--name", "carol", "--server", &other, "--profile", &bench.path("carol")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(said(&output).contains("another key"), "{}", said(&output));
+}
+
+#[test]
+fn a_name_that_is_taken_is_said() {
+    let bench = Bench::new();
+    let bob = bench.answering("bob", &["--decline"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["answer", "--name", "bob", "--server", &bench.server.address, "--profile", &bench.path("thief")])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(said(&output).contains("taken"), "{}", said(&output));
+    let mut bob = bob;
+    bob.kill().unwrap();
+    bob.wait().unwrap();
+}
+
+#[test]
+fn an_occupied_port_and_an_unusable_folder_are_named() {
+    let bench = Bench::new();
+    let occupied = server_command(&bench.folder.path().join("second"), bench.server.place()).output().unwrap();
+    assert_eq!(occupied.status.code(), Some(5));
+    assert!(said(&occupied).contains("--listen"), "{}", said(&occupied));
+
+    let file = bench.folder.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    let blocked = server_command(&file, "127.0.0.1:0").output().unwrap();
+    assert_eq!(blocked.status.code(), Some(1));
+    assert!(said(&blocked).contains("data directory"), "{}", said(&blocked));
+}
+
+#[test]
+fn a_call_outlives_a_restart_of_the_server() {
+    let mut bench = Bench::new();
+    let a = bench.path("a.json");
+    let bob = bench.answering("bob", &["--auto-accept"]);
+    let alice =
+        bench.client("call", "alice").args(["bob@127.0.0.1", "--seconds", "12", "--stats", &a]).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let place = bench.server.place().to_owned();
+    bench.server.child.kill().unwrap();
+    bench.server.child.wait().unwrap();
+    bench.server = Server::start(&bench.folder.path().join("server"), &place);
+    let alice = alice.wait_with_output().unwrap();
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    // Twelve seconds at 30 a second, less the gap: more than what had come before the server went.
+    let frames = &bench.stats("a.json")["frames"];
+    assert!(frames["decoded"].as_u64().unwrap() > 150, "{frames}");
+}
