@@ -1,5 +1,7 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
+mod view;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,28 +13,23 @@ use tokio::task::JoinHandle;
 
 use super::clock;
 use super::config::{EngineConfig, VideoChoice};
-use super::handle::{
-    ActiveView, CallView, Command, DeviceOpens, FrameCounts, Me, PathView, Peer, ServerStatus, Snapshot,
-};
+use super::handle::{CallView, Command, DeviceOpens, Peer, ServerStatus, Snapshot};
+use super::path::{CallPath, Place};
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
 use super::topology::{CallIo, CallThreads, Ends, start_call};
-use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, Parties, State, UserConsent};
+use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, State, UserConsent};
 use crate::crypto::chain::{Chain, DeviceCard};
 use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
-use crate::crypto::safety;
 use crate::media::Timestamp;
 use crate::net::client::ConnectError;
 use crate::store::profile::{Profile, ProfileError};
-use crate::transport::control::ControlLink;
 use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::Refusal;
 
 /// Events that may wait for control.
 const EVENTS: usize = 64;
-/// Messages that may wait for the room.
-const ROOM_MESSAGES: usize = 128;
 /// How often a running call is looked at: figures, wishes for keyframes.
 const TICK: Duration = Duration::from_millis(100);
 /// Least time between two wishes for a keyframe.
@@ -52,7 +49,7 @@ pub struct Control {
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
     dialing: Option<(Handle, bool, UserConsent)>,
-    room: Option<Room>,
+    path: Option<CallPath>,
     threads: Option<CallThreads>,
     ends: Option<Ends>,
     path_key: Option<Arc<SigningKey>>,
@@ -62,12 +59,6 @@ pub struct Control {
     snapshots: watch::Sender<Snapshot>,
     events: Events,
     media: tokio::runtime::Handle,
-}
-
-struct Room {
-    messages: mpsc::Sender<Vec<u8>>,
-    link: ControlLink,
-    connection: Option<quinn::Connection>,
 }
 
 /// What control is made of.
@@ -145,7 +136,7 @@ impl Control {
             notice: None,
             presence: None,
             dialing: None,
-            room: None,
+            path: None,
             threads: None,
             ends: Some(ends),
             path_key: None,
@@ -283,14 +274,14 @@ impl Control {
                 }
             }
             Event::RoomOpen(connection) => {
-                if let Some(room) = &mut self.room {
-                    room.connection = Some(connection);
+                if let Some(path) = &mut self.path {
+                    path.handle_open(connection);
                 }
                 self.use_connection();
             }
             Event::RoomLost => {
-                if let Some(room) = &mut self.room {
-                    room.connection = None;
+                if let Some(path) = &mut self.path {
+                    path.handle_lost();
                 }
                 if let Some(machine) = &mut self.machine {
                     machine.handle_path(false, now);
@@ -299,8 +290,8 @@ impl Control {
             }
             // A room without the peer is no path: what is said there is lost.
             Event::PeerArrived => {
-                if let Some(room) = &mut self.room {
-                    room.link.handle_path();
+                if let Some(path) = &mut self.path {
+                    path.handle_peer();
                 }
                 if let Some(machine) = &mut self.machine {
                     machine.handle_path(true, now);
@@ -312,8 +303,8 @@ impl Control {
                 }
             }
             Event::RoomMessage(bytes) => {
-                let (Some(room), Some(machine)) = (&mut self.room, &mut self.machine) else { return };
-                match room.link.handle_bytes(&bytes) {
+                let (Some(path), Some(machine)) = (&mut self.path, &mut self.machine) else { return };
+                match path.handle_bytes(&bytes) {
                     Ok(Some(message)) => machine.handle_message(message, now),
                     Ok(None) => {}
                     Err(error) => {
@@ -354,15 +345,12 @@ impl Control {
                 Output::Letter { to, call, content, .. } => self.write_letters(&to, call, &content),
                 Output::Join { room, leaf, .. } => {
                     let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { continue };
-                    let (messages, waiting) = mpsc::channel(ROOM_MESSAGES);
-                    self.room = Some(Room { messages, link: ControlLink::default(), connection: None });
-                    let events = self.events.clone();
-                    self.media.spawn(session::stay_in_room(server, key, room, leaf.0, waiting, events));
+                    let place = Place { server, room, leaf };
+                    self.path = Some(CallPath::enter(place, key, &self.media, self.events.clone()));
                 }
                 Output::Message(message) => {
-                    if let Some(room) = &mut self.room {
-                        let _ = room.link.send(message);
-                        room.flush();
+                    if let Some(path) = &mut self.path {
+                        path.send(message);
                     }
                 }
                 Output::OpenEpoch { base, epoch, members } => {
@@ -390,8 +378,8 @@ impl Control {
                 Output::Ended(outcome) => self.end_view(outcome),
             }
         }
-        if let Some(room) = &mut self.room {
-            room.flush();
+        if let Some(path) = &mut self.path {
+            path.flush();
         }
     }
 }
@@ -425,7 +413,7 @@ impl Control {
     /// Sends and receives over the room's connection, if there is one.
     fn use_connection(&mut self) {
         let Some(threads) = &mut self.threads else { return };
-        let connection = self.room.as_ref().and_then(|room| room.connection.clone());
+        let connection = self.path.as_ref().and_then(CallPath::connection);
         if let Some(connection) = &connection {
             let _ = threads.ways.try_send(connection.clone());
         }
@@ -481,10 +469,9 @@ impl Control {
         if let Some(threads) = self.threads.take() {
             self.ends = threads.stop();
         }
-        if let Some(room) = &mut self.room {
-            room.flush();
+        if let Some(mut path) = self.path.take() {
+            path.flush();
         }
-        self.room = None;
         self.path_key = None;
         let (peer, talked_s) = match &self.call {
             CallView::Active(view) => (view.peer.clone(), clock::now().since(view.since).as_secs()),
@@ -499,86 +486,5 @@ impl Control {
     fn tell(&mut self, text: &str) {
         let number = self.notice.as_ref().map_or(1, |(number, _)| number + 1);
         self.notice = Some((number, text.into()));
-    }
-
-    fn publish(&mut self) {
-        self.view_call();
-        let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned() });
-        let snapshot =
-            Snapshot { me, server: self.status.clone(), call: self.call.clone(), notice: self.notice.clone() };
-        self.snapshots.send_if_modified(|current| {
-            let changed = *current != snapshot;
-            if changed {
-                *current = snapshot;
-            }
-            changed
-        });
-    }
-
-    fn view_call(&mut self) {
-        let Some(machine) = &self.machine else { return };
-        let peer = |parties: &Parties| Peer { handle: parties.peer.handle().to_owned(), verified: false };
-        let (state, since) = machine.state();
-        match state {
-            State::Idle => {}
-            State::Calling(calling) => {
-                let (peer, video) = (peer(&calling.parties), calling.parties.video);
-                self.call = CallView::Outgoing { peer, video, ringing: machine.reached(), since };
-            }
-            State::Ringing(ringing) => {
-                self.call = CallView::Incoming { peer: peer(&ringing.parties), video: ringing.parties.video, since };
-            }
-            State::Accepted(accepted) => self.call = CallView::Connecting { peer: peer(&accepted.parties), since },
-            State::Keyed(keyed) => {
-                self.call = CallView::Connecting { peer: peer(&keyed.accepted.parties), since };
-            }
-            State::Active(active) => {
-                let parties = &active.accepted.parties;
-                let (peer_microphone_on, peer_camera_on) = machine.peer_switches();
-                let own_root = self.identity.as_ref().map_or([0; 32], Identity::root);
-                let path = if machine.is_reconnecting() { PathView::Reconnecting } else { PathView::Relay };
-                self.call = CallView::Active(Box::new(ActiveView {
-                    peer: peer(parties),
-                    since,
-                    path,
-                    microphone_on: self.switches.0,
-                    camera_on: self.switches.1,
-                    peer_microphone_on,
-                    peer_camera_on,
-                    safety_number: safety::safety_number(&own_root, &parties.peer.root()).into(),
-                    in_call_code: safety::in_call_code(&active.group.authenticator()).into(),
-                    epoch: active.group.epoch().0,
-                    key_age_s: clock::now().since(machine.refreshed()).as_secs(),
-                    frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
-                }));
-            }
-        }
-    }
-}
-
-fn frame_counts(threads: &CallThreads) -> FrameCounts {
-    let counters = &threads.counters;
-    FrameCounts {
-        captured: counters.captured.get(),
-        skipped: counters.skipped.get(),
-        sent: counters.sealed.get(),
-        unsealed: counters.unsealed.get(),
-        received: counters.received.get(),
-        unopened: counters.unopened.get(),
-        decoded: counters.decoded.get(),
-    }
-}
-
-impl Room {
-    fn flush(&mut self) {
-        if self.connection.is_none() {
-            return;
-        }
-        while let Some(bytes) = self.link.poll_bytes() {
-            // What does not fit is sent again when the path opens the next time.
-            if self.messages.try_send(bytes).is_err() {
-                return;
-            }
-        }
     }
 }

@@ -12,6 +12,8 @@ pub mod counters;
 #[cfg(feature = "client")]
 pub mod handle;
 #[cfg(feature = "client")]
+mod path;
+#[cfg(feature = "client")]
 mod receive;
 #[cfg(feature = "client")]
 mod sealing;

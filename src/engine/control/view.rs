@@ -1,0 +1,79 @@
+//! What control shows: the snapshot made of machine, threads and status.
+
+use super::Control;
+use crate::call::{Parties, State};
+use crate::crypto::identity::Identity;
+use crate::crypto::safety;
+use crate::engine::clock;
+use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, PathView, Peer, Snapshot};
+use crate::engine::topology::CallThreads;
+
+impl Control {
+    /// Publishes a snapshot if anything has changed.
+    pub(super) fn publish(&mut self) {
+        self.view_call();
+        let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned() });
+        let snapshot =
+            Snapshot { me, server: self.status.clone(), call: self.call.clone(), notice: self.notice.clone() };
+        self.snapshots.send_if_modified(|current| {
+            let changed = *current != snapshot;
+            if changed {
+                *current = snapshot;
+            }
+            changed
+        });
+    }
+
+    fn view_call(&mut self) {
+        let Some(machine) = &self.machine else { return };
+        let peer = |parties: &Parties| Peer { handle: parties.peer.handle().to_owned(), verified: false };
+        let (state, since) = machine.state();
+        match state {
+            State::Idle => {}
+            State::Calling(calling) => {
+                let (peer, video) = (peer(&calling.parties), calling.parties.video);
+                self.call = CallView::Outgoing { peer, video, ringing: machine.reached(), since };
+            }
+            State::Ringing(ringing) => {
+                self.call = CallView::Incoming { peer: peer(&ringing.parties), video: ringing.parties.video, since };
+            }
+            State::Accepted(accepted) => self.call = CallView::Connecting { peer: peer(&accepted.parties), since },
+            State::Keyed(keyed) => {
+                self.call = CallView::Connecting { peer: peer(&keyed.accepted.parties), since };
+            }
+            State::Active(active) => {
+                let parties = &active.accepted.parties;
+                let (peer_microphone_on, peer_camera_on) = machine.peer_switches();
+                let own_root = self.identity.as_ref().map_or([0; 32], Identity::root);
+                let path = if machine.is_reconnecting() { PathView::Reconnecting } else { PathView::Relay };
+                self.call = CallView::Active(Box::new(ActiveView {
+                    peer: peer(parties),
+                    since,
+                    path,
+                    microphone_on: self.switches.0,
+                    camera_on: self.switches.1,
+                    peer_microphone_on,
+                    peer_camera_on,
+                    safety_number: safety::safety_number(&own_root, &parties.peer.root()).into(),
+                    in_call_code: safety::in_call_code(&active.group.authenticator()).into(),
+                    epoch: active.group.epoch().0,
+                    key_age_s: clock::now().since(machine.refreshed()).as_secs(),
+                    frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
+                }));
+            }
+        }
+    }
+}
+
+fn frame_counts(threads: &CallThreads) -> FrameCounts {
+    let counters = &threads.counters;
+    FrameCounts {
+        captured: counters.captured.get(),
+        skipped: counters.skipped.get(),
+        sent: counters.sealed.get(),
+        unsealed: counters.unsealed.get(),
+        received: counters.received.get(),
+        unopened: counters.unopened.get(),
+        decoded: counters.decoded.get(),
+    }
+}
