@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::args::{AnswerArgs, CallArgs, MediaArgs, SourceArg};
 use super::exit::{CliError, Exit};
@@ -50,7 +49,7 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
         println!("{}", me.handle);
     }
     loop {
-        wait_for(&mut handle.snapshots, None, |now| matches!(now.call, CallView::Incoming { .. }))?;
+        wait_for(&mut handle, None, |now| matches!(now.call, CallView::Incoming { .. }))?;
         if let CallView::Incoming { peer, .. } = handle.snapshot().call {
             eprintln!("{} calls", peer.handle);
         }
@@ -72,7 +71,7 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
             eprintln!("{error}");
         }
         send(&handle, Command::Dismiss)?;
-        wait_for(&mut handle.snapshots, None, |now| !matches!(now.call, CallView::Ended { .. }))?;
+        wait_for(&mut handle, None, |now| !matches!(now.call, CallView::Ended { .. }))?;
     }
 }
 
@@ -109,7 +108,7 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
         let fatal = matches!(now.server, ServerStatus::Offline { fatal: true, .. });
         now.server == ServerStatus::Online || fatal || now.notice.is_some()
     };
-    let snapshot = wait_for(&mut handle.snapshots, Some(ONLINE), arrived)?;
+    let snapshot = wait_for(&mut handle, Some(ONLINE), arrived)?;
     if let Some((_, notice)) = &snapshot.notice {
         return Err(CliError::failure(notice));
     }
@@ -124,21 +123,12 @@ fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {
     if handle.send(command) { Ok(()) } else { Err(CliError::failure("the engine has stopped")) }
 }
 
-/// Waits for a snapshot that `holds`; after `patience` the newest one, whatever it says.
 fn wait_for(
-    snapshots: &mut watch::Receiver<Snapshot>,
+    handle: &mut EngineHandle,
     patience: Option<Duration>,
     holds: impl Fn(&Snapshot) -> bool,
 ) -> Result<Snapshot, CliError> {
-    let deadline = patience.map(|patience| clock::now() + patience);
-    loop {
-        let snapshot = snapshots.borrow_and_update().clone();
-        if holds(&snapshot) || deadline.is_some_and(|deadline| clock::now() >= deadline) {
-            return Ok(snapshot);
-        }
-        snapshots.has_changed().map_err(|_| CliError::failure("the engine has stopped"))?;
-        std::thread::sleep(NAP);
-    }
+    handle.wait_for(patience, holds).ok_or_else(|| CliError::failure("the engine has stopped"))
 }
 
 /// What is written down about a call while it runs.
@@ -209,9 +199,9 @@ impl Watch {
     }
 
     fn serve(&mut self, handle: &mut EngineHandle) -> Result<(), CliError> {
-        while let Some((id, stamps)) = handle.sent.pop() {
+        while let Some(frame) = handle.sent.pop() {
             if let Some(log) = &mut self.log {
-                log.sent(id, &stamps).map_err(CliError::failure)?;
+                log.sent(frame.id, &frame.stamps).map_err(CliError::failure)?;
             }
         }
         while let Some(frame) = handle.remote.take() {

@@ -4,14 +4,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::clock;
 use crate::call::UserConsent;
 use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame};
 
 /// Commands that may wait for the engine; one more is refused, which no person's clicking reaches.
 pub const COMMAND_QUEUE: usize = 64;
+
+/// How often [`EngineHandle::wait_for`] looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What a person (or a script) asks of the engine. Nothing here blocks: the outcome shows in the next snapshots.
 #[derive(Debug)]
@@ -203,6 +208,8 @@ pub struct FrameCounts {
     pub skipped: u64,
     /// Frames sealed and sent.
     pub sent: u64,
+    /// Bytes of video that came out of the encoder.
+    pub encoded_bytes: u64,
     /// Frames not sent, since they could not be sealed or there was no path.
     pub unsealed: u64,
     /// Frames of the peer that came whole and opened.
@@ -211,6 +218,10 @@ pub struct FrameCounts {
     pub unopened: u64,
     /// Pictures of the peer.
     pub decoded: u64,
+    /// Frames that the encoder holds back at the moment.
+    pub encoder_depth: u32,
+    /// Frames that the decoder holds back at the moment.
+    pub decoder_depth: u32,
 }
 
 /// Which way the packets go.
@@ -236,11 +247,22 @@ pub struct EngineHandle {
     /// Newest own picture, for the self-view and the preview.
     pub local: SlotReader<VideoFrame>,
     /// Stamps of the frames that were sent, for logs. Full: newest dropped.
-    pub sent: RingReceiver<(FrameId, Stamps)>,
+    pub sent: RingReceiver<SentFrame>,
     /// Rung with each picture of the peer.
     pub remote_bell: Arc<Doorbell>,
     /// How often devices were opened, counted by the handles; for the promise that nothing opens before consent.
     pub device_opens: Arc<DeviceOpens>,
+}
+
+/// What is known of a frame that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct SentFrame {
+    /// Number it was sent with: without gaps.
+    pub id: FrameId,
+    /// Number of the picture at its source: those that were skipped are missing.
+    pub picture: FrameId,
+    /// When it passed which stage on this side.
+    pub stamps: Stamps,
 }
 
 /// How often devices were opened since the engine began.
@@ -283,6 +305,20 @@ impl EngineHandle {
     #[must_use]
     pub fn send(&self, command: Command) -> bool {
         self.commands.try_send(command).is_ok()
+    }
+
+    /// Waits for a snapshot that `holds`, and gives it; after `patience` the newest one, whatever it says. `None` if the
+    /// engine has stopped.
+    pub fn wait_for(&mut self, patience: Option<Duration>, holds: impl Fn(&Snapshot) -> bool) -> Option<Snapshot> {
+        let deadline = patience.map(|patience| clock::now() + patience);
+        loop {
+            let snapshot = self.snapshots.borrow_and_update().clone();
+            if holds(&snapshot) || deadline.is_some_and(|deadline| clock::now() >= deadline) {
+                return Some(snapshot);
+            }
+            self.snapshots.has_changed().ok()?;
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// The newest snapshot.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::clock;
 use super::counters::{CallCounters, SendSwitches};
+use super::handle::SentFrame;
 use crate::crypto::sframe::{BaseKey, Opener, Sealer};
 use crate::media::{
     Doorbell, EncodedVideo, FrameId, KeyEpoch, LeafIndex, RingReceiver, RingSender, Stage, Stamps, Stream,
@@ -57,7 +58,7 @@ pub struct SealThread {
     /// Rung by both.
     pub bell: Arc<Doorbell>,
     /// Stamps of what was sent, for logs.
-    pub sent: RingSender<(FrameId, Stamps)>,
+    pub sent: RingSender<SentFrame>,
     /// What control asks.
     pub switches: Arc<SendSwitches>,
     /// What happened.
@@ -66,7 +67,7 @@ pub struct SealThread {
 
 impl SealThread {
     /// Runs until the call is over; gives the log ring back.
-    pub fn run(mut self) -> RingSender<(FrameId, Stamps)> {
+    pub fn run(mut self) -> RingSender<SentFrame> {
         self.bell.attend();
         let mut sealer: Option<(Sealer, LeafIndex)> = None;
         let mut way: Option<quinn::Connection> = None;
@@ -117,7 +118,7 @@ impl SealThread {
             });
             stamps.set(Stage::LastPacketSent, clock::now());
             previous = Some(stamps);
-            let _ = self.sent.push((next, stamps));
+            let _ = self.sent.push(SentFrame { id: next, picture: frame.id, stamps });
             next = next.next();
         }
         self.sent

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use super::capture::CaptureThread;
 use super::config::{VideoChoice, VideoSettings};
 use super::counters::{CallCounters, SendSwitches};
-use super::handle::DeviceOpens;
+use super::handle::{DeviceOpens, SentFrame};
 use super::receive::ReceiveTask;
 use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
 use super::video::{DecodeThread, EncodeThread, encoder_config};
@@ -15,9 +15,7 @@ use crate::call::CaptureGrant;
 use crate::codec::aom::AomEncoder;
 use crate::codec::dav1d::Dav1dDecoder;
 use crate::codec::{CodecError, VideoEncoder};
-use crate::media::{
-    Doorbell, FrameId, RingReceiver, RingSender, SlotReader, SlotWriter, Stamps, VideoFrame, ring, slot,
-};
+use crate::media::{Doorbell, RingReceiver, RingSender, SlotReader, SlotWriter, VideoFrame, ring, slot};
 
 /// Encoded frames that wait for the sealing thread: it is always faster, so two are one too many already. Full: the next
 /// picture is not encoded.
@@ -60,7 +58,7 @@ pub struct CallThreads {
     bells: [Arc<Doorbell>; 4],
     capture: JoinHandle<SlotWriter<VideoFrame>>,
     decode: JoinHandle<SlotWriter<VideoFrame>>,
-    sealing: JoinHandle<RingSender<(FrameId, Stamps)>>,
+    sealing: JoinHandle<RingSender<SentFrame>>,
     others: Vec<JoinHandle<()>>,
 }
 
@@ -143,7 +141,7 @@ pub struct Ends {
     /// Own pictures.
     pub local: SlotWriter<VideoFrame>,
     /// Stamps of sent frames.
-    pub sent: RingSender<(FrameId, Stamps)>,
+    pub sent: RingSender<SentFrame>,
 }
 
 impl Ends {
@@ -164,7 +162,7 @@ pub struct Readers {
     /// Own pictures.
     pub local: SlotReader<VideoFrame>,
     /// Stamps of sent frames.
-    pub sent: RingReceiver<(FrameId, Stamps)>,
+    pub sent: RingReceiver<SentFrame>,
 }
 
 fn spawn<T: Send + 'static>(

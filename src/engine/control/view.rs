@@ -1,5 +1,7 @@
 //! What control shows: the snapshot made of machine, threads and status.
 
+use std::sync::atomic::Ordering;
+
 use super::Control;
 use crate::call::{Parties, State};
 use crate::crypto::identity::Identity;
@@ -71,9 +73,12 @@ fn frame_counts(threads: &CallThreads) -> FrameCounts {
         captured: counters.captured.get(),
         skipped: counters.skipped.get(),
         sent: counters.sealed.get(),
+        encoded_bytes: counters.encoded_bytes.get(),
         unsealed: counters.unsealed.get(),
         received: counters.received.get(),
         unopened: counters.unopened.get(),
         decoded: counters.decoded.get(),
+        encoder_depth: counters.encoder_depth.load(Ordering::Relaxed),
+        decoder_depth: counters.decoder_depth.load(Ordering::Relaxed),
     }
 }
