@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::clock;
 use super::config::{EngineConfig, VideoChoice};
-use super::handle::{CallView, Command, DeviceOpens, Peer, ServerStatus, Snapshot};
+use super::contacts::Contacts;
+use super::handle::{CallView, Command, DeviceOpens, ServerStatus, Snapshot};
 use super::path::{CallPath, Place};
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
@@ -22,7 +23,7 @@ use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, State, UserConse
 use crate::crypto::chain::{Chain, DeviceCard};
 use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
-use crate::media::Timestamp;
+use crate::media::{Doorbell, Timestamp};
 use crate::net::client::ConnectError;
 use crate::store::profile::{Profile, ProfileError};
 use crate::wire::address::{Handle, ServerAddress};
@@ -34,6 +35,8 @@ const EVENTS: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 /// Least time between two wishes for a keyframe.
 const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
+/// How often the server is asked who is there.
+const PRESENCE: Duration = Duration::from_secs(15);
 /// A device signs its chain's head anew after this time.
 const RENEW: Duration = Duration::from_hours(12);
 
@@ -45,6 +48,7 @@ pub struct Control {
     server: Option<ServerAddress>,
     status: ServerStatus,
     machine: Option<Machine>,
+    contacts: Contacts,
     call: CallView,
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
@@ -57,6 +61,7 @@ pub struct Control {
     keyframe_asked: Timestamp,
     opens: Arc<DeviceOpens>,
     snapshots: watch::Sender<Snapshot>,
+    snapshot_bell: Arc<Doorbell>,
     events: Events,
     media: tokio::runtime::Handle,
 }
@@ -73,6 +78,8 @@ pub struct Parts {
     pub opens: Arc<DeviceOpens>,
     /// Snapshots go here.
     pub snapshots: watch::Sender<Snapshot>,
+    /// Rung with each of them.
+    pub snapshot_bell: Arc<Doorbell>,
     /// Runs the media connections.
     pub media: tokio::runtime::Handle,
 }
@@ -83,6 +90,8 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
     let mut control = Control::new(parts, events)?;
     control.go_online();
     control.publish();
+    let mut presence = tokio::time::interval(PRESENCE);
+    presence.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -95,6 +104,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
             },
             Some(event) = incoming.recv() => control.handle_event(event),
             () = tokio::time::sleep(pause) => {}
+            _ = presence.tick() => control.ask_presence(),
             _ = tick.tick(), if control.threads.is_some() => control.look(),
         }
         if let Some(machine) = &mut control.machine {
@@ -114,7 +124,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
 
 impl Control {
     fn new(parts: Parts, events: Events) -> Result<Self, ProfileError> {
-        let Parts { profile, config, ends, opens, snapshots, media } = parts;
+        let Parts { profile, config, ends, opens, snapshots, snapshot_bell, media } = parts;
         let damaged = |why: String| ProfileError::Damaged { path: profile.folder().join("identity.key"), why };
         let identity = match profile.identity()? {
             Some(bytes) => {
@@ -123,6 +133,7 @@ impl Control {
             }
             None => None,
         };
+        let contacts = Contacts::load(&profile)?;
         let server = profile.settings()?.server.and_then(|text| text.parse().ok());
         let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
         Ok(Self {
@@ -132,6 +143,7 @@ impl Control {
             server,
             status: ServerStatus::Idle,
             machine,
+            contacts,
             call: CallView::Idle,
             notice: None,
             presence: None,
@@ -144,6 +156,7 @@ impl Control {
             keyframe_asked: Timestamp::ZERO,
             opens,
             snapshots,
+            snapshot_bell,
             events,
             media,
         })
@@ -182,6 +195,24 @@ impl Control {
             }
             Command::SetMicrophone { on } => self.set_switches(on, self.switches.1),
             Command::SetCamera { on } => self.set_switches(self.switches.0, on),
+            Command::AddContact { handle } => {
+                let own = self.identity.as_ref().map_or("", Identity::handle);
+                let added = self.contacts.add(&self.profile, &handle, own);
+                self.tell_error(added);
+                self.ask_presence();
+            }
+            Command::RemoveContact { handle } => {
+                let removed = self.contacts.remove(&self.profile, &handle);
+                self.tell_error(removed);
+            }
+            Command::RenameContact { handle, name } => {
+                let renamed = self.contacts.rename(&self.profile, &handle, &name);
+                self.tell_error(renamed);
+            }
+            Command::TrustNewKey { handle } => {
+                let trusted = self.contacts.trust_new_key(&self.profile, &handle);
+                self.tell_error(trusted);
+            }
             Command::Shutdown => {}
         }
     }
@@ -239,7 +270,7 @@ impl Control {
         };
         if matches!(self.machine.as_ref().map(|machine| machine.state().0), Some(State::Idle)) && self.dialing.is_none()
         {
-            let peer = Peer { handle: handle.to_string(), verified: false };
+            let peer = self.contacts.peer(&handle.to_string(), None);
             self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
             if handle.to_string() == identity.handle() {
                 return self.end_view(Outcome::Busy);
@@ -253,15 +284,25 @@ impl Control {
     fn handle_event(&mut self, event: Event) {
         let now = clock::now();
         match event {
-            Event::Online => self.status = ServerStatus::Online,
+            Event::Online => {
+                self.status = ServerStatus::Online;
+                self.ask_presence();
+            }
             Event::Offline(error) => {
                 self.status = ServerStatus::Offline { why: error.to_string(), fatal: error.is_fatal() };
+                self.contacts.forget_presence();
             }
             Event::Envelope(envelope) => {
                 let (Some(identity), Some(machine)) = (&self.identity, &mut self.machine) else { return };
                 match letter::read(identity, &envelope, clock::unix_now()) {
                     Ok(letter) => machine.handle_letter(letter, now),
                     Err(error) => tracing::warn!(%error, "an envelope was thrown away"),
+                }
+            }
+            Event::Presence(answers) => {
+                let Some(host) = self.server.as_ref().map(|server| server.host.clone()) else { return };
+                for (name, online) in answers {
+                    self.contacts.handle_presence(&format!("{name}@{host}"), online);
                 }
             }
             Event::LookedUp(result) => self.looked_up(result),
@@ -329,6 +370,11 @@ impl Control {
             Ok(_) => return self.end_view(Outcome::Fault("the server gave another account's device list".into())),
             Err(error) => return self.end_view(Outcome::Fault(error.to_string())),
         };
+        match self.contacts.check_root(&self.profile, peer.handle(), &peer.root()) {
+            Ok(true) => {}
+            Ok(false) => return self.end_view(Outcome::KeyChanged),
+            Err(error) => self.tell(&error.to_string()),
+        }
         let path_key = self.fresh_path_key();
         self.switches = (true, video);
         let mut rng = rand::rng();
@@ -481,6 +527,24 @@ impl Control {
             CallView::Idle | CallView::Ended { .. } => return,
         };
         self.call = CallView::Ended { peer, outcome, talked_s };
+    }
+
+    /// Asks the server who of the contacts is there; not during a call, which has better uses for the time.
+    fn ask_presence(&mut self) {
+        let (Some(server), ServerStatus::Online, None) = (self.server.clone(), &self.status, &self.threads) else {
+            return;
+        };
+        let names = self.contacts.names_to_ask(&server.host);
+        if !names.is_empty() {
+            let key = ephemeral_key(&mut rand::rng());
+            tokio::spawn(session::ask_presence(server, key, names, self.events.clone()));
+        }
+    }
+
+    fn tell_error<E: std::fmt::Display>(&mut self, result: Result<(), E>) {
+        if let Err(error) = result {
+            self.tell(&error.to_string());
+        }
     }
 
     fn tell(&mut self, text: &str) {

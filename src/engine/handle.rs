@@ -60,6 +60,28 @@ pub enum Command {
         /// On.
         on: bool,
     },
+    /// Keep somebody as a contact. What is wrong with the handle is said in the notice.
+    AddContact {
+        /// `name@host`.
+        handle: String,
+    },
+    /// Forget a contact.
+    RemoveContact {
+        /// Whom.
+        handle: String,
+    },
+    /// Call a contact by another name.
+    RenameContact {
+        /// Whom.
+        handle: String,
+        /// The name; empty: the name part of the handle again.
+        name: String,
+    },
+    /// Believe the key that a contact shows the next time.
+    TrustNewKey {
+        /// Whose.
+        handle: String,
+    },
     /// End everything.
     Shutdown,
 }
@@ -82,6 +104,8 @@ pub struct Snapshot {
     pub me: Option<Me>,
     /// Connection to the server.
     pub server: ServerStatus,
+    /// The people this profile knows, by name.
+    pub contacts: Arc<[Contact]>,
     /// The call, or how the last one ended.
     pub call: CallView,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.
@@ -93,6 +117,33 @@ pub struct Snapshot {
 pub struct Me {
     /// `name@host`.
     pub handle: String,
+}
+
+/// Somebody whom this profile knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// `name@host`.
+    pub handle: String,
+    /// What the person calls them; the name part of the handle if nothing else.
+    pub name: String,
+    /// Whether they can be reached at once.
+    pub presence: Presence,
+    /// Known to be the right one.
+    pub verified: bool,
+    /// They showed another key than the first time.
+    pub key_changed: bool,
+}
+
+/// Whether somebody can be reached at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// Not known (yet, or they are at another server).
+    #[default]
+    Unknown,
+    /// A device of theirs is connected.
+    Online,
+    /// None is.
+    Offline,
 }
 
 /// Connection to the server.
@@ -165,8 +216,12 @@ pub enum CallView {
 pub struct Peer {
     /// `name@host`.
     pub handle: String,
+    /// What the person calls them; the name part of the handle if nothing else.
+    pub name: String,
     /// Known to be the right one.
     pub verified: bool,
+    /// They show another key than the first time: they may be somebody else.
+    pub key_changed: bool,
 }
 
 /// A call that runs.
@@ -250,6 +305,10 @@ pub struct EngineHandle {
     pub sent: RingReceiver<SentFrame>,
     /// Rung with each picture of the peer.
     pub remote_bell: Arc<Doorbell>,
+    /// Rung with each own picture.
+    pub local_bell: Arc<Doorbell>,
+    /// Rung with each new snapshot.
+    pub snapshot_bell: Arc<Doorbell>,
     /// How often devices were opened, counted by the handles; for the promise that nothing opens before consent.
     pub device_opens: Arc<DeviceOpens>,
 }

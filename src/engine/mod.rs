@@ -6,6 +6,8 @@ pub mod clock;
 #[cfg(feature = "client")]
 pub mod config;
 #[cfg(feature = "client")]
+mod contacts;
+#[cfg(feature = "client")]
 mod control;
 #[cfg(feature = "client")]
 pub mod counters;

@@ -25,6 +25,8 @@ pub enum Event {
     Envelope(Vec<u8>),
     /// An account's chain, or why there is none.
     LookedUp(Result<Vec<u8>, ConnectError>),
+    /// Whether accounts, by name, have a device at the server.
+    Presence(Vec<(String, bool)>),
     /// What became of an envelope: handed over, or held since the device is not there.
     Delivered(Result<bool, ConnectError>),
     /// The room is entered, over this connection.
@@ -94,6 +96,14 @@ pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, event
     };
     let result = result.await;
     let _ = events.send(Event::LookedUp(result)).await;
+}
+
+/// Asks who of these is there, under a throw-away key. What cannot be learnt is not reported: it is asked again soon.
+pub async fn ask_presence(server: ServerAddress, key: SigningKey, names: Vec<String>, events: Events) {
+    let Ok(mut link) = connect(&server, &key, Role::Courier).await else { return };
+    if let Ok(ToClient::Presence { online }) = link.ask(&ToServer::Presence { names: names.clone() }).await {
+        let _ = events.send(Event::Presence(names.into_iter().zip(online).collect())).await;
+    }
 }
 
 /// Delivers envelopes, under a throw-away key. Only an invitation's fate is `reported`.

@@ -33,8 +33,8 @@ impl Engine {
         let (commands, waiting) = mpsc::channel(COMMAND_QUEUE);
         let (publish, snapshots) = watch::channel(Snapshot::default());
         let opens = Arc::new(DeviceOpens::default());
-        let remote_bell = Arc::new(Doorbell::new());
-        let (ends, Readers { remote, local, sent }) = Ends::new(Arc::clone(&remote_bell));
+        let [remote_bell, local_bell, snapshot_bell] = std::array::from_fn(|_| Arc::new(Doorbell::new()));
+        let (ends, Readers { remote, local, sent }) = Ends::new(Arc::clone(&remote_bell), Arc::clone(&local_bell));
 
         // Media packets have a runtime of their own, so that no key exchange delays them.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,12 +45,30 @@ impl Engine {
         })?;
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let parts = Parts { profile, config, ends, opens: Arc::clone(&opens), snapshots: publish, media };
+        let parts = Parts {
+            profile,
+            config,
+            ends,
+            opens: Arc::clone(&opens),
+            snapshots: publish,
+            snapshot_bell: Arc::clone(&snapshot_bell),
+            media,
+        };
         let control =
             Builder::new().name("control".into()).spawn(move || runtime.block_on(control::run(parts, waiting)))?;
 
         let engine = Self { commands: commands.clone(), control: Some(control), network: Some((stop, network)) };
-        let handle = EngineHandle { commands, snapshots, remote, local, sent, remote_bell, device_opens: opens };
+        let handle = EngineHandle {
+            commands,
+            snapshots,
+            remote,
+            local,
+            sent,
+            remote_bell,
+            local_bell,
+            snapshot_bell,
+            device_opens: opens,
+        };
         Ok((engine, handle))
     }
 

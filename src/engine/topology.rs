@@ -145,11 +145,11 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// Both ends of everything; `bell` is rung with each picture of the peer.
+    /// Both ends of everything; the bells are rung with each picture of the peer and with each own one.
     #[must_use]
-    pub fn new(bell: Arc<Doorbell>) -> (Self, Readers) {
-        let (remote, remote_out) = slot(bell);
-        let (local, local_out) = slot(Arc::default());
+    pub fn new(remote_bell: Arc<Doorbell>, local_bell: Arc<Doorbell>) -> (Self, Readers) {
+        let (remote, remote_out) = slot(remote_bell);
+        let (local, local_out) = slot(local_bell);
         let (sent, sent_out) = ring("sent", SENT, Arc::default());
         (Self { remote, local, sent }, Readers { remote: remote_out, local: local_out, sent: sent_out })
     }

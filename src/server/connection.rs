@@ -132,8 +132,10 @@ impl Session {
         let mut quota = requests();
         loop {
             let request = reader.read().await?;
+            let cost = if let ToServer::Presence { names } = &request { names.len().max(1) } else { 1 };
             let answer = match request {
-                _ if !quota.take(1.0, clock::now()) => ToClient::Refused(Refusal::Quota),
+                _ if !quota.take(cost as f64, clock::now()) => ToClient::Refused(Refusal::Quota),
+                ToServer::Presence { names } => self.state.presence(&names),
                 ToServer::LookUp { name } => self.state.look_up(&name),
                 ToServer::Deliver { device, envelope } => self.state.deliver(device, envelope),
                 _ => return Err(StreamError::Malformed),

@@ -11,7 +11,7 @@ use crate::engine::clock;
 use crate::relay::Rooms;
 use crate::store::server_db::ServerDb;
 use crate::wire::address::Handle;
-use crate::wire::signal::{DeviceId, ENVELOPE_LEN, Refusal, ToClient};
+use crate::wire::signal::{DeviceId, ENVELOPE_LEN, MAX_PRESENCE_NAMES, Refusal, ToClient};
 
 /// Messages that wait to be written to one connection; one more closes it, since nobody reads there.
 pub const OUTBOX: usize = 64;
@@ -34,9 +34,19 @@ pub struct State {
     shared: Mutex<Shared>,
 }
 
+/// A device with a connection.
+struct Connected {
+    ticket: u64,
+    outbox: mpsc::Sender<ToClient>,
+    /// Its account, once it has registered.
+    name: Option<String>,
+}
+
 #[derive(Default)]
 struct Shared {
-    devices: HashMap<DeviceId, (u64, mpsc::Sender<ToClient>)>,
+    devices: HashMap<DeviceId, Connected>,
+    /// Connected devices of each account, those that have registered.
+    present: HashMap<String, usize>,
     next: u64,
     mailbox: Mailbox,
     rooms: Rooms<Way>,
@@ -59,15 +69,18 @@ impl State {
                 let _ = outbox.try_send(ToClient::Envelope(envelope));
             }
             shared.next += 1;
-            shared.devices.insert(device, (shared.next, outbox));
-            shared.next
+            let ticket = shared.next;
+            shared.set_account(&device, None);
+            shared.devices.insert(device, Connected { ticket, outbox, name: None });
+            ticket
         })
     }
 
     /// The connection with this ticket has gone.
     pub fn disconnect(&self, device: &DeviceId, ticket: u64) {
         self.with(|shared| {
-            if shared.devices.get(device).is_some_and(|(current, _)| *current == ticket) {
+            if shared.devices.get(device).is_some_and(|current| current.ticket == ticket) {
+                shared.set_account(device, None);
                 shared.devices.remove(device);
             }
         });
@@ -88,7 +101,19 @@ impl State {
             let checked = directory::check_registration(device, chain, old.as_deref(), &self.domain, clock::unix_now());
             checked.and_then(|_| self.db.put_account(&name, chain).map_err(|error| failed(&error)))
         });
+        if result.is_ok() {
+            self.with(|shared| shared.set_account(device, Some(name)));
+        }
         result.map_or_else(ToClient::Refused, |()| ToClient::Done)
+    }
+
+    /// Which of these accounts have a device here.
+    pub fn presence(&self, names: &[String]) -> ToClient {
+        if names.len() > MAX_PRESENCE_NAMES {
+            return ToClient::Refused(Refusal::Invalid);
+        }
+        let online = self.with(|shared| names.iter().map(|name| shared.present.contains_key(name)).collect());
+        ToClient::Presence { online }
     }
 
     /// The chain of an account.
@@ -107,8 +132,8 @@ impl State {
         }
         self.with(|shared| {
             let mut message = ToClient::Envelope(envelope);
-            if let Some((_, outbox)) = shared.devices.get(&device) {
-                match outbox.try_send(message) {
+            if let Some(connected) = shared.devices.get(&device) {
+                match connected.outbox.try_send(message) {
                     Ok(()) => return ToClient::Delivered,
                     Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
                         message = back;
@@ -147,7 +172,69 @@ impl State {
     }
 }
 
+impl Shared {
+    /// A connected device belongs to this account from now on.
+    fn set_account(&mut self, device: &DeviceId, name: Option<String>) {
+        let Some(connected) = self.devices.get_mut(device) else { return };
+        if let Some(name) = &name {
+            *self.present.entry(name.clone()).or_default() += 1;
+        }
+        let Some(old) = std::mem::replace(&mut connected.name, name) else { return };
+        if let Some(count) = self.present.get_mut(&old) {
+            *count -= 1;
+            if *count == 0 {
+                self.present.remove(&old);
+            }
+        }
+    }
+}
+
 fn failed(error: &crate::store::server_db::DbError) -> Refusal {
     tracing::error!(%error, "database");
     Refusal::Quota
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::identity::Identity;
+    use crate::store::server_db::EmbeddedDb;
+
+    fn online(state: &State, names: &[&str]) -> Vec<bool> {
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let ToClient::Presence { online } = state.presence(&names) else { panic!("refused") };
+        online
+    }
+
+    #[test]
+    fn an_account_is_present_while_one_of_its_devices_is_registered_and_connected() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(Box::new(EmbeddedDb::open(folder.path()).unwrap()), "example.org".into());
+        let identity = Identity::create("alice@example.org", clock::unix_now(), &mut rand::rng());
+        let device = identity.device().verifying_key().to_bytes();
+        let chain = identity.chain().chain().encode();
+        let connect = || state.connect(device, mpsc::channel(4).0);
+
+        let first = connect();
+        assert_eq!(online(&state, &["alice", "bob"]), [false, false], "connected, but not registered");
+        assert_eq!(state.register(&device, &chain), ToClient::Done);
+        assert_eq!(state.register(&device, &chain), ToClient::Done);
+        assert_eq!(online(&state, &["alice", "bob"]), [true, false]);
+
+        // The same device again, before the server has noticed that the old connection is dead.
+        let second = connect();
+        assert_eq!(state.register(&device, &chain), ToClient::Done);
+        state.disconnect(&device, first);
+        assert_eq!(online(&state, &["alice"]), [true]);
+        state.disconnect(&device, second);
+        assert_eq!(online(&state, &["alice"]), [false]);
+    }
+
+    #[test]
+    fn a_question_about_too_many_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(Box::new(EmbeddedDb::open(folder.path()).unwrap()), "example.org".into());
+        let names = vec![String::new(); MAX_PRESENCE_NAMES + 1];
+        assert_eq!(state.presence(&names), ToClient::Refused(Refusal::Invalid));
+    }
 }

@@ -42,6 +42,9 @@ pub struct Settings {
 pub struct StoredContact {
     /// `name@host`.
     pub handle: String,
+    /// What the person calls them.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Fingerprint of the account's root key, once seen or given by a link.
     pub root: Option<String>,
     /// The root came by link or code, not from the server.
@@ -219,6 +222,7 @@ mod tests {
     fn contact() -> StoredContact {
         StoredContact {
             handle: "bob@example.org".into(),
+            name: Some("Bob".into()),
             root: Some("AAAA".into()),
             verified: true,
             token: None,

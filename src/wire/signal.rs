@@ -11,6 +11,8 @@ pub const VERSION: u16 = 1;
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Bytes of every sealed envelope.
 pub const ENVELOPE_LEN: usize = 8192;
+/// Most names of one question about presence.
+pub const MAX_PRESENCE_NAMES: usize = 32;
 /// Most bytes of a message to a room.
 pub const MAX_ROOM_MESSAGE_BYTES: usize = 20 * 1024;
 
@@ -82,6 +84,11 @@ pub enum ToClient {
         /// Who.
         leaf: u8,
     },
+    /// Whether a device of each account is connected, in the order of the names.
+    Presence {
+        /// One for each name; false also for names that nobody has.
+        online: Vec<bool>,
+    },
 }
 
 /// Requests of a client.
@@ -108,6 +115,11 @@ pub enum ToServer {
     Room {
         /// At most [`MAX_ROOM_MESSAGE_BYTES`].
         message: Vec<u8>,
+    },
+    /// Courier: whether somebody can be reached at once. Each name counts as a request.
+    Presence {
+        /// Name parts of handles, at most [`MAX_PRESENCE_NAMES`].
+        names: Vec<String>,
     },
 }
 

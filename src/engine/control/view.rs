@@ -7,7 +7,7 @@ use crate::call::{Parties, State};
 use crate::crypto::identity::Identity;
 use crate::crypto::safety;
 use crate::engine::clock;
-use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, PathView, Peer, Snapshot};
+use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, PathView, Snapshot};
 use crate::engine::topology::CallThreads;
 
 impl Control {
@@ -15,20 +15,28 @@ impl Control {
     pub(super) fn publish(&mut self) {
         self.view_call();
         let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned() });
-        let snapshot =
-            Snapshot { me, server: self.status.clone(), call: self.call.clone(), notice: self.notice.clone() };
-        self.snapshots.send_if_modified(|current| {
+        let snapshot = Snapshot {
+            me,
+            server: self.status.clone(),
+            contacts: self.contacts.view(),
+            call: self.call.clone(),
+            notice: self.notice.clone(),
+        };
+        let published = self.snapshots.send_if_modified(|current| {
             let changed = *current != snapshot;
             if changed {
                 *current = snapshot;
             }
             changed
         });
+        if published {
+            self.snapshot_bell.ring();
+        }
     }
 
     fn view_call(&mut self) {
         let Some(machine) = &self.machine else { return };
-        let peer = |parties: &Parties| Peer { handle: parties.peer.handle().to_owned(), verified: false };
+        let peer = |parties: &Parties| self.contacts.peer(parties.peer.handle(), Some(&parties.peer.root()));
         let (state, since) = machine.state();
         match state {
             State::Idle => {}
