@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use crate::engine::clock;
+use crate::media::Timestamp;
+
 /// The machine behind a figure: processor, cores, GPU and system, nothing else of where it was taken.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
@@ -45,6 +48,45 @@ impl Usage {
     #[must_use]
     pub fn now() -> Self {
         Self { cpu_s: cpu_seconds().unwrap_or(0.0), rss_mib: rss_mib().unwrap_or(0.0) }
+    }
+}
+
+/// Watches what the process uses over a stretch of time.
+pub struct Meter {
+    began: Timestamp,
+    usage: Usage,
+    threads: Vec<(String, f64)>,
+}
+
+/// What the process used over a stretch of time.
+#[derive(Clone, Debug, Default)]
+pub struct Spent {
+    /// Processor seconds per second, all threads.
+    pub cpu_s_per_s: f64,
+    /// The same by the name of the thread, the busiest first.
+    pub by_thread: Vec<(String, f64)>,
+    /// Resident memory at the end in MiB.
+    pub rss_mib: f64,
+}
+
+impl Meter {
+    /// Begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { began: clock::now(), usage: Usage::now(), threads: cpu_by_thread() }
+    }
+
+    /// Ends now.
+    #[must_use]
+    pub fn stop(self) -> Spent {
+        let (usage, seconds) = (Usage::now(), clock::now().since(self.began).as_secs_f64().max(1e-3));
+        let before = |name: &str| self.threads.iter().find(|(known, _)| known == name).map_or(0.0, |(_, cpu_s)| *cpu_s);
+        let mut by_thread = cpu_by_thread();
+        for (name, cpu_s) in &mut by_thread {
+            *cpu_s = (*cpu_s - before(name)) / seconds;
+        }
+        by_thread.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Spent { cpu_s_per_s: (usage.cpu_s - self.usage.cpu_s) / seconds, by_thread, rss_mib: usage.rss_mib }
     }
 }
 

@@ -1,4 +1,8 @@
 //! Latency of a whole call, measured through real sockets.
 
+pub mod call;
 pub mod machine;
+pub mod pair;
+pub mod quality;
+pub mod report;
 pub mod summary;

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::config::{EncoderChoice, VideoChoice};
+use crate::net::PathPolicy;
+
 /// Private face-to-face calls.
 #[derive(Debug, Parser)]
 #[command(name = "visavis", version = VERSION, max_term_width = 100)]
@@ -32,6 +35,9 @@ pub enum CliCommand {
     Call(CallArgs),
     /// Wait for a call and answer it.
     Answer(AnswerArgs),
+    /// Measure.
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -103,6 +109,90 @@ pub struct AnswerArgs {
     pub media: MediaArgs,
 }
 
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// A whole call on this machine: two clients and a server through real sockets, every frame from capture to GPU.
+    Call(BenchCallArgs),
+}
+
+/// Options of `bench call`.
+#[derive(Debug, Args)]
+pub struct BenchCallArgs {
+    /// One side sends, the other shows: the load of one side of a call. By default both do both.
+    #[arg(long)]
+    pub one_way: bool,
+    /// Length of the talk.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=86_400))]
+    pub seconds: u64,
+    /// Picture size.
+    #[arg(long, value_name = "WxH", default_value = "640x360", value_parser = parse_size)]
+    pub size: (u32, u32),
+    /// Pictures a second.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub fps: u32,
+    /// What is shown: `pattern`, or a y4m file.
+    #[arg(long, value_name = "pattern|FILE.y4m", default_value = "pattern", value_parser = parse_source)]
+    pub source: VideoChoice,
+    /// AV1 encoder.
+    #[arg(long, value_enum, default_value_t = EncoderArg::Auto)]
+    pub encoder: EncoderArg,
+    /// Video rate; by default what the size asks for.
+    #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(30..=20_000))]
+    pub bitrate: Option<u32>,
+    /// Which way the packets go.
+    #[arg(long, value_enum, default_value_t = PathArg::Direct)]
+    pub path: PathArg,
+    /// Fail with exit code 3 when 95 of 100 frames are not shown in this time.
+    #[arg(long, value_name = "X")]
+    pub max_p95_ms: Option<f64>,
+    /// All figures as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Every frame as CSV.
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+/// Which AV1 encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EncoderArg {
+    /// The faster one on this machine, by a short trial.
+    Auto,
+    /// libaom.
+    Aom,
+    /// rav1e.
+    Rav1e,
+}
+
+impl From<EncoderArg> for EncoderChoice {
+    fn from(encoder: EncoderArg) -> Self {
+        match encoder {
+            EncoderArg::Auto => Self::Auto,
+            EncoderArg::Aom => Self::Aom,
+            EncoderArg::Rav1e => Self::Rav1e,
+        }
+    }
+}
+
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PathArg {
+    /// Direct as soon as that works, by relay until then.
+    Direct,
+    /// Only by relay: the other side does not learn this machine's address.
+    Relay,
+}
+
+impl From<PathArg> for PathPolicy {
+    fn from(path: PathArg) -> Self {
+        match path {
+            PathArg::Direct => Self::Direct,
+            PathArg::Relay => Self::RelayOnly,
+        }
+    }
+}
+
 /// Where pictures come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SourceArg {
@@ -110,6 +200,12 @@ pub enum SourceArg {
     Pattern,
     /// No picture.
     None,
+}
+
+/// See [`VideoChoice::parse`].
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn parse_source(text: &str) -> Result<VideoChoice, std::convert::Infallible> {
+    Ok(VideoChoice::parse(text))
 }
 
 /// `WxH`, each 16 to 4096.

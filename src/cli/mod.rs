@@ -1,6 +1,7 @@
 //! The command line, one file a subcommand. Data goes to stdout, log and progress to stderr.
 
 mod args;
+mod bench;
 mod call;
 mod exit;
 mod frame_log;
@@ -36,6 +37,7 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
     match &cli.command {
         CliCommand::Call(arguments) => call::call(&cli.profile, arguments),
         CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
+        CliCommand::Bench(command) => bench::bench(command),
         CliCommand::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());
             Ok(())

@@ -1,0 +1,279 @@
+//! `bench call`: a whole call on this machine, every frame followed from its capture to the GPU's completion.
+//!
+//! The boundary is [`Stage::GpuDone`]: the picture was drawn, which is neither a window's present nor light. Frame
+//! counts cover the whole call; latencies leave its first second out ([`WARM_UP`]), processor time too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::machine::{Meter, Spent};
+use super::pair::{Endpoint, Pair, PairError};
+use super::quality;
+use super::report::Quality;
+use crate::capture::pattern::Pattern;
+use crate::capture::{CaptureError, SourceFormat};
+use crate::engine::clock;
+use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
+use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SentFrame};
+use crate::media::{Doorbell, FrameId, PicturePool, SlotReader, Stage, Stamps, VideoFrame};
+use crate::net::PathPolicy;
+use crate::render::{Gpu, Presenter, RenderError};
+
+/// Left out of the latencies: the first keyframe, and the rate control that finds its feet.
+pub const WARM_UP: Duration = Duration::from_secs(1);
+/// Longest time for a direct path.
+const DIRECT: Duration = Duration::from_secs(5);
+/// How long frames may still arrive when the source is off.
+const DRAIN: Duration = Duration::from_millis(400);
+/// How often figures are collected.
+const LOOK: Duration = Duration::from_millis(50);
+/// One shown picture in so many is compared with what was captured.
+const COMPARED: u64 = 61;
+/// Most pictures that are compared.
+const MOST_COMPARED: usize = 8;
+
+/// What is to be measured.
+#[derive(Clone, Debug)]
+pub struct CallBench {
+    /// The callee sends nothing: the load of one side of a call.
+    pub one_way: bool,
+    /// Length of the talk.
+    pub seconds: u64,
+    /// Pictures.
+    pub video: VideoSettings,
+    /// Where they come from.
+    pub source: VideoChoice,
+    /// Which way the packets may go.
+    pub path: PathPolicy,
+}
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The two clients.
+    #[error(transparent)]
+    Pair(#[from] PairError),
+    /// The GPU.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The source cannot be drawn again for the comparison.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// The system gives no thread.
+    #[error("the program cannot start its threads: {0}")]
+    Thread(#[from] std::io::Error),
+    /// The call ended while it was measured.
+    #[error("the call ended early: {0}")]
+    Ended(String),
+}
+
+/// What was measured of the caller's pictures.
+pub struct Measured {
+    /// Every frame that was sent, with the sender's record.
+    pub sent: Vec<SentFrame>,
+    /// Every frame that was shown, with its whole record, in the order of showing.
+    pub shown: Vec<(FrameId, Stamps)>,
+    /// The caller's counters at the end.
+    pub caller: FrameCounts,
+    /// The callee's counters at the end.
+    pub callee: FrameCounts,
+    /// Most frames that encoder and decoder held back.
+    pub depth: (u32, u32),
+    /// Which way the packets went in the end.
+    pub path: PathView,
+    /// Pictures against their originals.
+    pub quality: Option<Quality>,
+    /// What it cost after the warm-up.
+    pub spent: Spent,
+    /// Name and interface of the GPU.
+    pub gpu: (String, String),
+}
+
+impl CallBench {
+    /// Runs the call. `progress` is told the seconds that have passed.
+    pub fn run(&self, progress: impl Fn(u64)) -> Result<Measured, BenchError> {
+        let config = |source| EngineConfig {
+            video: self.video,
+            video_source: Some(source),
+            microphone: Some(crate::engine::config::SoundChoice::None),
+            speaker: Some(crate::engine::config::SoundChoice::None),
+            path: self.path,
+        };
+        let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };
+        let gpu = Gpu::open()?;
+        let mut pair = Pair::start(("caller", config(self.source.clone())), ("callee", config(answer)))?;
+        let far = Viewer::start(&gpu, &mut pair.callee)?;
+        // Without a viewer nothing comes from there, but both ways cost the same when both sides send.
+        let near = if self.one_way { None } else { Some(Viewer::start(&gpu, &mut pair.caller)?) };
+        pair.talk(!self.one_way)?;
+        let (measured, quality) = self.measure(&mut pair, far, &progress)?;
+        if let Some(near) = near {
+            near.finish()?;
+        }
+        pair.shutdown();
+        let quality = if quality.is_empty() { None } else { self.compare(&measured.sent, &quality)? };
+        let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
+        Ok(Measured { quality, gpu, ..measured })
+    }
+
+    fn measure(
+        &self,
+        pair: &mut Pair,
+        viewer: Viewer,
+        progress: &impl Fn(u64),
+    ) -> Result<(Measured, Vec<VideoFrame>), BenchError> {
+        if self.path == PathPolicy::Direct {
+            let direct = |now: &crate::engine::handle::Snapshot| matches!(&now.call, CallView::Active(view) if view.path == PathView::Direct);
+            pair.caller.handle.wait_for(Some(DIRECT), direct).ok_or(PairError::Stopped)?;
+        }
+        let mut sent = Vec::with_capacity(self.seconds as usize * self.video.fps as usize + 64);
+        let mut depth = (0, 0);
+        let begin = clock::now();
+        let end = begin + Duration::from_secs(self.seconds);
+        let mut meter: Option<Meter> = None;
+        loop {
+            let now = clock::now();
+            if meter.is_none() && now.since(begin) >= WARM_UP {
+                meter = Some(Meter::start());
+            }
+            while let Some(frame) = pair.caller.handle.sent.pop() {
+                sent.push(frame);
+            }
+            let (near, far) = (active(&pair.caller)?, active(&pair.callee)?);
+            depth.0 = depth.0.max(near.frames.encoder_depth);
+            depth.1 = depth.1.max(far.frames.decoder_depth);
+            if now >= end {
+                break;
+            }
+            progress(now.since(begin).as_secs());
+            std::thread::sleep(LOOK);
+        }
+        let spent = meter.unwrap_or_else(Meter::start).stop();
+
+        pair.caller.send(Command::SetCamera { on: false })?;
+        std::thread::sleep(DRAIN);
+        while let Some(frame) = pair.caller.handle.sent.pop() {
+            sent.push(frame);
+        }
+        let (near, far) = (active(&pair.caller)?, active(&pair.callee)?);
+        pair.caller.send(Command::HangUp)?;
+        let Viewed { shown, kept } = viewer.finish()?;
+        let measured = Measured {
+            shown: complete(shown, &sent),
+            sent,
+            caller: near.frames,
+            callee: far.frames,
+            depth,
+            path: near.path,
+            quality: None,
+            spent,
+            gpu: Default::default(),
+        };
+        Ok((measured, kept))
+    }
+
+    /// Draws the kept pictures again and compares. Only the pattern can be drawn again by number.
+    fn compare(&self, sent: &[SentFrame], kept: &[VideoFrame]) -> Result<Option<Quality>, BenchError> {
+        if self.source != VideoChoice::Pattern {
+            return Ok(None);
+        }
+        let VideoSettings { width, height, fps, .. } = self.video;
+        let pattern = Pattern::new(SourceFormat::new(width, height, fps))?;
+        let mut pool = PicturePool::new(1);
+        let (mut psnr, mut ssim) = (Vec::new(), Vec::new());
+        for shown in kept {
+            let original = sent.iter().find(|sent| sent.id == shown.id).map(|sent| sent.picture);
+            let (Some(number), Some(captured)) = (original, shown.stamps.get(Stage::Captured)) else { continue };
+            let Some(mut picture) = pool.acquire(width, height, shown.picture.colour()) else { continue };
+            pattern.draw(number, captured, &mut picture);
+            let original = pool.finish(picture);
+            psnr.extend(quality::psnr_y(&original, &shown.picture));
+            ssim.extend(quality::ssim_y(&original, &shown.picture));
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let compared = psnr.len().min(ssim.len());
+        Ok((compared > 0).then(|| Quality { psnr_y: mean(&psnr), ssim_y: mean(&ssim), pictures: compared }))
+    }
+}
+
+fn active(endpoint: &Endpoint) -> Result<Box<ActiveView>, BenchError> {
+    match endpoint.handle.snapshot().call {
+        CallView::Active(view) => Ok(view),
+        CallView::Ended { outcome, .. } => Err(BenchError::Ended(outcome.sentence())),
+        _ => Err(BenchError::Ended("there is no call".into())),
+    }
+}
+
+/// What the receiver cannot know yet when it shows a frame: the sender's times after sealing.
+fn complete(mut shown: Vec<(FrameId, Stamps)>, sent: &[SentFrame]) -> Vec<(FrameId, Stamps)> {
+    let sent: HashMap<FrameId, &Stamps> = sent.iter().map(|frame| (frame.id, &frame.stamps)).collect();
+    for (id, stamps) in &mut shown {
+        for stage in [Stage::Sealed, Stage::FirstPacketSent, Stage::LastPacketSent] {
+            if let Some(at) = sent.get(id).and_then(|sender| sender.get(stage)) {
+                stamps.set(stage, at);
+            }
+        }
+    }
+    shown
+}
+
+/// The thread that shows one side's pictures offscreen.
+struct Viewer {
+    stop: Arc<AtomicBool>,
+    bell: Arc<Doorbell>,
+    thread: JoinHandle<Result<Viewed, RenderError>>,
+}
+
+struct Viewed {
+    shown: Vec<(FrameId, Stamps)>,
+    kept: Vec<VideoFrame>,
+}
+
+impl Viewer {
+    fn start(gpu: &Gpu, endpoint: &mut Endpoint) -> Result<Self, BenchError> {
+        let bell = Arc::clone(&endpoint.handle.remote_bell);
+        let frames = std::mem::replace(&mut endpoint.handle.remote, crate::media::slot(Arc::default()).1);
+        let presenter = Presenter::new(gpu.clone(), Arc::clone(&bell))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, ear) = (Arc::clone(&stop), Arc::clone(&bell));
+        let thread = Builder::new().name("present".into()).spawn(move || view(presenter, frames, &ear, &stopped))?;
+        Ok(Self { stop, bell, thread })
+    }
+
+    fn finish(self) -> Result<Viewed, BenchError> {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(BenchError::from)
+    }
+}
+
+fn view(
+    mut presenter: Presenter,
+    mut frames: SlotReader<VideoFrame>,
+    bell: &Doorbell,
+    stop: &AtomicBool,
+) -> Result<Viewed, RenderError> {
+    bell.attend();
+    let mut viewed = Viewed { shown: Vec::with_capacity(4096), kept: Vec::with_capacity(MOST_COMPARED) };
+    let mut count = 0_u64;
+    while !stop.load(Ordering::Acquire) {
+        while let Some(shown) = presenter.poll_shown()? {
+            viewed.shown.push(shown);
+        }
+        if presenter.has_room()
+            && let Some(frame) = frames.take()
+        {
+            count += 1;
+            if count.is_multiple_of(COMPARED) && viewed.kept.len() < MOST_COMPARED {
+                viewed.kept.push(frame.clone());
+            }
+            presenter.show(frame)?;
+        } else {
+            bell.wait(Some(LOOK));
+        }
+    }
+    Ok(viewed)
+}

@@ -1,0 +1,81 @@
+//! `visavis bench`: measures, prints a table, writes JSON and CSV for other programs.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::{BenchCallArgs, BenchCommand};
+use super::exit::{CliError, Exit};
+use super::output;
+use crate::bench::call::{BenchError, CallBench};
+use crate::bench::pair::PairError;
+use crate::bench::report::{CallReport, write_csv};
+use crate::engine::config::VideoSettings;
+use crate::render::RenderError;
+
+/// Runs a bench.
+pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
+    match command {
+        BenchCommand::Call(arguments) => bench_call(arguments),
+    }
+}
+
+fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
+    let (width, height) = arguments.size;
+    let mut video = VideoSettings::new(width, height, arguments.fps);
+    video.bitrate_kbps = arguments.bitrate.unwrap_or(video.bitrate_kbps);
+    video.encoder = arguments.encoder.into();
+    let bench = CallBench {
+        one_way: arguments.one_way,
+        seconds: arguments.seconds,
+        video,
+        source: arguments.source.clone(),
+        path: arguments.path.into(),
+    };
+    let bar = progress(arguments.seconds);
+    let measured = bench.run(|second| bar.set_position(second)).map_err(explain)?;
+    bar.finish_and_clear();
+    let report = CallReport::new(&bench, &measured);
+    print!("{report}");
+    if let Some(path) = &arguments.csv {
+        let written = File::create(path).and_then(|file| write_csv(&measured, &mut BufWriter::new(file)));
+        written
+            .map_err(|error| CliError::failure(format!("{}: {error}; choose another --csv FILE", path.display())))?;
+    }
+    if let Some(path) = &arguments.json {
+        output::write_json(path, &report)?;
+    }
+    match arguments.max_p95_ms {
+        Some(limit) if report.p95_ms() > limit => {
+            let missed =
+                format!("capture to gpu_done: p95 is {:.2} ms, above the {limit} ms asked for", report.p95_ms());
+            Err(CliError::new(Exit::ThresholdMissed, missed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A bar on a terminal, nothing else where.
+pub(super) fn progress(seconds: u64) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(seconds);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} s") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+/// The exit code that fits.
+pub(super) fn explain(error: BenchError) -> CliError {
+    let exit = match &error {
+        BenchError::Render(RenderError::NoAdapter { .. } | RenderError::NoDevice { .. }) => Exit::NoDevice,
+        BenchError::Pair(PairError::Offline(_) | PairError::NoCall(_)) => Exit::NoNetwork,
+        _ => Exit::Failure,
+    };
+    CliError::new(exit, error)
+}

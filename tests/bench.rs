@@ -1,0 +1,67 @@
+//! The bench as other programs use it: options, JSON, CSV, exit codes.
+
+use std::process::{Command, Output};
+
+fn bench(options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+    command.args(["bench", "call", "--seconds", "2", "--size", "160x96"]).args(options);
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_figures_of_a_call_stand_under_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let (json, csv) = (folder.path().join("call.json"), folder.path().join("call.csv"));
+    let output =
+        bench(&["--one-way", "--path", "relay", "--json", json.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("capture_to_gpu_done"));
+
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["boundary"], "gpu_done");
+    assert_eq!(report["path"], "relay");
+    assert_eq!(report["depth_frames"], serde_json::json!({ "encoder": 0, "decoder": 0 }));
+    let count = |what: &str| report["frames"][what].as_u64().unwrap();
+    assert!(count("captured") >= 30, "{report}");
+    assert!(count("captured") >= count("sent") && count("sent") >= count("decoded"), "{report}");
+    assert!(count("decoded") >= count("presented") && count("presented") > 0, "{report}");
+    for figure in ["cpu_s_per_s", "rss_mb", "bitrate_kbps"] {
+        assert!(report[figure].as_f64().unwrap() > 0.0, "{figure}: {report}");
+    }
+    for legs in ["latency_ms", "stages_ms"] {
+        for (name, at) in report[legs].as_object().unwrap() {
+            let at = |quantile: &str| at[quantile].as_f64().unwrap();
+            assert!(at("p50") <= at("p95") && at("p95") <= at("p99") && at("p99") <= at("max"), "{name}: {report}");
+        }
+    }
+    assert!(report["latency_ms"]["capture_to_gpu_done"]["p50"].as_f64().unwrap() > 0.0);
+    assert!(report["quality"]["psnr_y"].as_f64().unwrap() > 20.0, "{report}");
+
+    let csv = std::fs::read_to_string(csv).unwrap();
+    let columns = csv.lines().next().unwrap().split(',').count();
+    assert!(csv.lines().all(|line| line.split(',').count() == columns));
+    assert_eq!(csv.lines().count() as u64, count("sent") + 1);
+}
+
+#[test]
+fn a_missed_threshold_has_its_own_exit_code() {
+    let output = bench(&["--path", "relay", "--max-p95-ms", "0.001"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("above the 0.001 ms asked for"), "{}", said(&output));
+}
+
+#[test]
+fn a_missing_gpu_is_told_from_a_missing_network() {
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["bench", "call"])
+        .env("WGPU_BACKEND", "dx12")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert!(said(&output).contains("no GPU was found"), "{}", said(&output));
+}
