@@ -10,23 +10,30 @@
 
 pub mod colour;
 pub mod cpu;
+pub mod egui_offscreen;
 pub mod fit;
 pub mod gpu;
 pub mod offscreen;
 pub mod planes;
 pub mod presenter;
+pub mod view;
 
 mod pipeline;
 mod shaders;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod view_tests;
+mod watch;
 
+pub use egui_offscreen::EguiOffscreen;
 pub use fit::Fit;
 pub use gpu::Gpu;
 pub use offscreen::{Image, Offscreen};
 pub use pipeline::{FillPipeline, ViewPipeline, ViewSettings};
 pub use planes::PlaneTextures;
 pub use presenter::Presenter;
+pub use view::{VideoLook, VideoPainter, VideoView};
 
 /// Why nothing can be drawn.
 #[derive(Debug, thiserror::Error)]

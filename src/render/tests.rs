@@ -16,7 +16,7 @@ const COLOURS: [Colour; 4] = [
 ];
 
 /// A picture whose planes hold `sample(plane, x, y)`.
-fn picture(width: u32, height: u32, colour: Colour, sample: impl Fn(Plane, u32, u32) -> u8) -> Picture {
+pub(super) fn picture(width: u32, height: u32, colour: Colour, sample: impl Fn(Plane, u32, u32) -> u8) -> Picture {
     let mut pool = PicturePool::new(1);
     let mut picture = pool.acquire(width, height, colour).unwrap();
     for (plane, (bytes, stride)) in Plane::ALL.into_iter().zip(picture.planes_mut()) {
@@ -30,7 +30,7 @@ fn picture(width: u32, height: u32, colour: Colour, sample: impl Fn(Plane, u32, 
     pool.finish(picture)
 }
 
-fn noise(width: u32, height: u32, colour: Colour) -> Picture {
+pub(super) fn noise(width: u32, height: u32, colour: Colour) -> Picture {
     picture(width, height, colour, |plane, x, y| {
         let seed = x.wrapping_mul(2_654_435_761).wrapping_add(y.wrapping_mul(40_503)).wrapping_add(plane as u32 * 977);
         (seed ^ (seed >> 13)).wrapping_mul(2_246_822_519).to_le_bytes()[2]
@@ -82,7 +82,7 @@ impl Painter {
     }
 }
 
-fn largest_difference(one: &Image, other: &Image) -> u8 {
+pub(super) fn largest_difference(one: &Image, other: &Image) -> u8 {
     assert_eq!((one.width, one.height), (other.width, other.height));
     one.rgba.iter().zip(&other.rgba).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
 }
