@@ -4,6 +4,8 @@ mod consent;
 mod machine;
 mod outcome;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use consent::UserConsent;
 pub use machine::{CONNECT, Dial, KEEP_OLD, Machine, Output, RECONNECT, REFRESH, SWITCH_AFTER, State};

@@ -1,0 +1,399 @@
+//! Two machines and what lies between them: every way a call can begin and end, and silence before the person's yes.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::machine::{CONNECT, KEEP_OLD, RECONNECT, REFRESH, SWITCH_AFTER};
+use super::*;
+use crate::crypto::chain::DeviceCard;
+use crate::crypto::identity::Identity;
+use crate::crypto::letter::{CallId, Content, Opened, RING_S};
+use crate::media::{KeyEpoch, Timestamp};
+use crate::wire::call::CallMessage;
+
+const UNIX: u64 = 1_800_000_000;
+const RING: Duration = Duration::from_secs(RING_S);
+
+/// A machine with an identity, and what it has done.
+struct Side {
+    identity: Identity,
+    machine: Machine,
+    letters: Vec<(CallId, Content)>,
+    messages: Vec<CallMessage>,
+    joined: usize,
+    grants: usize,
+    sealing: Vec<KeyEpoch>,
+    opening: Vec<KeyEpoch>,
+    forgot_before: Vec<KeyEpoch>,
+    keyframes: usize,
+    ended: Vec<Outcome>,
+}
+
+impl Side {
+    fn new(name: &str) -> Self {
+        let identity = Identity::create(&format!("{name}@example.org"), UNIX, &mut rand::rng());
+        let machine = Machine::new(identity.device().clone());
+        Self {
+            identity,
+            machine,
+            letters: Vec::new(),
+            messages: Vec::new(),
+            joined: 0,
+            grants: 0,
+            sealing: Vec::new(),
+            opening: Vec::new(),
+            forgot_before: Vec::new(),
+            keyframes: 0,
+            ended: Vec::new(),
+        }
+    }
+
+    fn card(&self) -> DeviceCard {
+        self.identity.chain().cards()[0]
+    }
+
+    fn work(&mut self) {
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::Letter { call, content, .. } => self.letters.push((call, content)),
+                Output::Message(message) => self.messages.push(message),
+                Output::Join { .. } => self.joined += 1,
+                Output::StartMedia(_) => self.grants += 1,
+                Output::SealEpoch { epoch, .. } => self.sealing.push(epoch),
+                Output::OpenEpoch { epoch, .. } => self.opening.push(epoch),
+                Output::DropBefore(epoch) => self.forgot_before.push(epoch),
+                Output::Keyframe => self.keyframes += 1,
+                Output::Changed => {}
+                Output::Ended(outcome) => self.ended.push(outcome),
+            }
+        }
+    }
+
+    fn dial(&mut self, whom: &Self, number: u8, now: Timestamp) {
+        let peer = whom.identity.chain().clone();
+        let dial = Dial { call: CallId([number; 16]), room: [number; 32], path_key: [1; 32], peer, video: true };
+        self.machine.dial(dial, UserConsent::given_by_person(), now);
+    }
+
+    fn accept(&mut self, now: Timestamp) {
+        self.machine.accept(UserConsent::given_by_person(), true, [2; 32], now);
+    }
+
+    fn is_active(&self) -> bool {
+        matches!(self.machine.state().0, State::Active(_))
+    }
+
+    fn is_idle(&self) -> bool {
+        matches!(self.machine.state().0, State::Idle)
+    }
+
+    /// Nothing was opened, sent to the peer or prepared for it.
+    fn is_silent(&self) -> bool {
+        (self.joined, self.grants, self.messages.len(), self.sealing.len(), self.opening.len()) == (0, 0, 0, 0, 0)
+            && self.letters.is_empty()
+    }
+}
+
+fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_nanos(1_000_000_000) + Duration::from_secs_f64(seconds)
+}
+
+/// Carries letters and messages both ways until nothing moves any more.
+fn carry(one: &mut Side, other: &mut Side, now: Timestamp) {
+    loop {
+        one.work();
+        other.work();
+        let moved = carry_from(one, other, now) | carry_from(other, one, now);
+        if !moved {
+            return;
+        }
+    }
+}
+
+fn carry_from(from: &mut Side, to: &mut Side, now: Timestamp) -> bool {
+    let letters = std::mem::take(&mut from.letters);
+    let messages = std::mem::take(&mut from.messages);
+    let moved = !letters.is_empty() || !messages.is_empty();
+    for (call, content) in letters {
+        let letter = Opened { chain: from.identity.chain().clone(), device: from.card(), call, content };
+        to.machine.handle_letter(letter, now);
+    }
+    for message in messages {
+        to.machine.handle_message(message, now);
+    }
+    moved
+}
+
+fn pair() -> (Side, Side) {
+    (Side::new("alice"), Side::new("bob"))
+}
+
+fn in_call() -> (Side, Side) {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 5, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    bob.accept(at(1.0));
+    carry(&mut alice, &mut bob, at(1.1));
+    assert!(alice.is_active() && bob.is_active());
+    (alice, bob)
+}
+
+#[test]
+fn ringing_does_nothing_until_the_person_accepts() {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 5, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    assert!(matches!(bob.machine.state().0, State::Ringing(_)));
+    for tenth in 0..440 {
+        bob.machine.handle_timeout(at(f64::from(tenth) / 10.0));
+        bob.work();
+    }
+    assert!(bob.is_silent() && matches!(bob.machine.state().0, State::Ringing(_)));
+    assert!(alice.joined == 0 && alice.grants == 0, "the caller waits as silently");
+
+    bob.accept(at(44.0));
+    carry(&mut alice, &mut bob, at(44.1));
+    assert!(alice.is_active() && bob.is_active());
+    assert_eq!((alice.joined, bob.joined, alice.grants, bob.grants), (1, 1, 1, 1));
+}
+
+#[test]
+fn declining_cancelling_and_not_answering_are_told_apart() {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 1, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    bob.machine.decline(at(1.0));
+    carry(&mut alice, &mut bob, at(1.1));
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::Declined), Some(Outcome::DeclinedHere)));
+
+    alice.dial(&bob, 2, at(2.0));
+    carry(&mut alice, &mut bob, at(2.1));
+    alice.machine.hang_up(at(3.0));
+    carry(&mut alice, &mut bob, at(3.1));
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::Cancelled), Some(Outcome::Cancelled)));
+
+    alice.dial(&bob, 3, at(4.0));
+    carry(&mut alice, &mut bob, at(4.1));
+    alice.machine.handle_timeout(at(4.0) + RING);
+    bob.machine.handle_timeout(at(4.1) + RING);
+    alice.work();
+    bob.work();
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::NoAnswer), Some(Outcome::NoAnswer)));
+    assert_eq!(alice.letters.pop(), Some((CallId([3; 16]), Content::Cancel)), "the other devices stop ringing");
+    assert!(alice.is_idle() && bob.is_idle());
+}
+
+#[test]
+fn whoever_is_in_a_call_is_busy_for_others_and_stays_in_it() {
+    let (mut alice, mut bob) = in_call();
+    let mut carol = Side::new("carol");
+    carol.dial(&bob, 9, at(2.0));
+    carry(&mut carol, &mut bob, at(2.1));
+    assert_eq!(carol.ended, [Outcome::Busy]);
+    assert!(bob.is_active());
+    carry(&mut alice, &mut bob, at(2.2));
+    assert!(alice.is_active());
+}
+
+#[test]
+fn who_ring_each_other_at_once_get_one_call() {
+    for (of_alice, of_bob) in [(1, 2), (2, 1)] {
+        let (mut alice, mut bob) = pair();
+        alice.dial(&bob, of_alice, at(0.0));
+        bob.dial(&alice, of_bob, at(0.0));
+        carry(&mut alice, &mut bob, at(0.2));
+        assert!(alice.is_active() && bob.is_active());
+        assert_eq!((alice.grants, bob.grants), (1, 1));
+        assert!(alice.ended.is_empty() && bob.ended.is_empty());
+    }
+}
+
+#[test]
+fn a_callee_that_cannot_be_reached_ends_the_call() {
+    let (mut alice, bob) = pair();
+    alice.dial(&bob, 1, at(0.0));
+    alice.machine.handle_unreachable(Outcome::Offline, at(0.1));
+    alice.work();
+    assert_eq!(alice.ended, [Outcome::Offline]);
+}
+
+#[test]
+fn who_accepts_and_hears_nothing_more_gives_up() {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 1, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    bob.accept(at(1.0));
+    bob.work();
+    bob.machine.handle_timeout(at(1.0) + CONNECT);
+    bob.work();
+    assert_eq!(bob.ended, [Outcome::Lost]);
+    assert_eq!(bob.grants, 0);
+}
+
+#[test]
+fn hanging_up_ends_both_sides() {
+    let (mut alice, mut bob) = in_call();
+    bob.machine.hang_up(at(5.0));
+    carry(&mut alice, &mut bob, at(5.1));
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::PeerHungUp), Some(Outcome::HungUp)));
+}
+
+#[test]
+fn keys_are_refreshed_in_turn_and_old_ones_forgotten() {
+    let (mut alice, mut bob) = in_call();
+    let start = alice.sealing[0];
+    let mut now = at(1.1);
+    for round in 1..=4 {
+        now = now + REFRESH;
+        for side in [&mut alice, &mut bob] {
+            side.machine.handle_timeout(now);
+        }
+        carry(&mut alice, &mut bob, now);
+        now = now + SWITCH_AFTER + KEEP_OLD;
+        for side in [&mut alice, &mut bob] {
+            side.machine.handle_timeout(now);
+            side.work();
+            let epoch = KeyEpoch(start.0 + round);
+            assert_eq!(side.sealing.last(), Some(&epoch));
+            assert_eq!(side.opening.last(), Some(&epoch));
+            assert_eq!(side.forgot_before.last(), Some(&epoch), "round {round}");
+        }
+    }
+    assert!(alice.is_active() && bob.is_active() && alice.ended.is_empty());
+}
+
+#[test]
+fn a_committer_seals_in_the_new_epoch_after_half_a_second_without_an_answer() {
+    let (mut alice, mut bob) = in_call();
+    let now = at(1.1) + REFRESH;
+    for side in [&mut alice, &mut bob] {
+        side.machine.handle_timeout(now);
+        side.work();
+    }
+    let committer = if alice.messages.is_empty() { &mut bob } else { &mut alice };
+    let old = *committer.sealing.last().unwrap();
+    assert_eq!(committer.opening.last(), Some(&KeyEpoch(old.0 + 1)), "opens early frames of the new epoch");
+    committer.machine.handle_timeout(now + SWITCH_AFTER);
+    committer.work();
+    assert_eq!(committer.sealing.last(), Some(&KeyEpoch(old.0 + 1)));
+}
+
+#[test]
+fn a_call_without_a_path_waits_and_then_ends() {
+    let (mut alice, mut bob) = in_call();
+    alice.machine.handle_path(false, at(5.0));
+    alice.machine.handle_timeout(at(34.0));
+    assert!(alice.is_active() && alice.machine.is_reconnecting());
+    alice.machine.handle_path(true, at(34.5));
+    assert!(!alice.machine.is_reconnecting());
+    bob.machine.handle_path(false, at(40.0));
+    bob.machine.handle_timeout(at(40.0) + RECONNECT);
+    bob.work();
+    assert_eq!(bob.ended, [Outcome::Lost]);
+}
+
+#[test]
+fn a_message_out_of_turn_is_a_named_fault() {
+    let (mut alice, mut bob) = in_call();
+    alice.machine.handle_message(CallMessage::Ready([0; 32]), at(2.0));
+    carry(&mut alice, &mut bob, at(2.0));
+    assert!(matches!(&alice.ended[..], [Outcome::Fault(_)]), "{:?}", alice.ended);
+}
+
+#[test]
+fn a_false_proof_of_readiness_starts_nothing() {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 5, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    bob.accept(at(1.0));
+    bob.work();
+    carry_from(&mut bob, &mut alice, at(1.1));
+    alice.work();
+    assert!(matches!(alice.machine.state().0, State::Keyed(_)));
+    alice.machine.handle_message(CallMessage::Ready([7; 32]), at(1.2));
+    alice.work();
+    assert!(matches!(&alice.ended[..], [Outcome::Fault(_)]));
+    assert_eq!((alice.grants, alice.sealing.len()), (0, 0));
+}
+
+/// What a hostile peer, or a stranger, can put before a machine that rings.
+#[derive(Clone, Debug)]
+enum Hostile {
+    Letter { stranger: bool, call: u8, content: u8 },
+    Message(u8, Vec<u8>),
+    Path(bool),
+    Reached,
+    Pass(u16),
+}
+
+fn hostile() -> impl Strategy<Value = Hostile> {
+    prop_oneof![
+        (any::<bool>(), 0_u8..3, 0_u8..6).prop_map(|(stranger, call, content)| Hostile::Letter {
+            stranger,
+            call,
+            content
+        }),
+        (0_u8..4, proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(kind, bytes)| Hostile::Message(kind, bytes)),
+        any::<bool>().prop_map(Hostile::Path),
+        Just(Hostile::Reached),
+        (0_u16..2000).prop_map(Hostile::Pass),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn before_the_persons_yes_no_order_of_messages_opens_or_sends_anything(
+        steps in proptest::collection::vec(hostile(), 0..40),
+    ) {
+        thread_local!(static PEOPLE: [Identity; 3] = ["alice", "bob", "mallory"]
+            .map(|name| Identity::create(&format!("{name}@example.org"), UNIX, &mut rand::rng())));
+        PEOPLE.with(|[alice, bob, mallory]| {
+            let mut machine = Machine::new(bob.device().clone());
+            let mut now = at(0.0);
+            for step in steps {
+                match step {
+                    Hostile::Letter { stranger, call, content } => {
+                        let from = if stranger { mallory } else { alice };
+                        let content = match content {
+                            0 => Content::Invitation { video: true, room: [1; 32], path_key: [2; 32] },
+                            1 => Content::Accept { key_package: vec![1; 50], path_key: [2; 32] },
+                            2 => Content::Decline,
+                            3 => Content::Busy,
+                            4 => Content::Cancel,
+                            _ => Content::TakenElsewhere,
+                        };
+                        let (chain, device) = (from.chain().clone(), from.chain().cards()[0]);
+                        machine.handle_letter(Opened { chain, device, call: CallId([call; 16]), content }, now);
+                    }
+                    Hostile::Message(kind, bytes) => {
+                        let message = match kind {
+                            0 => CallMessage::Welcome(bytes),
+                            1 => CallMessage::Ready([3; 32]),
+                            2 => CallMessage::Refresh(bytes),
+                            _ => CallMessage::Sealed(bytes),
+                        };
+                        machine.handle_message(message, now);
+                    }
+                    Hostile::Path(open) => machine.handle_path(open, now),
+                    Hostile::Reached => machine.handle_reached(),
+                    Hostile::Pass(millis) => {
+                        now = now + Duration::from_millis(u64::from(millis));
+                        machine.handle_timeout(now);
+                    }
+                }
+                while let Some(output) = machine.poll() {
+                    let harmless = matches!(
+                        output,
+                        Output::Changed
+                            | Output::Ended(_)
+                            | Output::Letter { content: Content::Busy | Content::Decline, .. }
+                    );
+                    assert!(harmless, "{output:?}");
+                }
+            }
+        });
+    }
+}
