@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::config::{VideoChoice, VideoSettings};
 use super::counters::{CallCounters, SendSwitches};
-use super::handle::DeviceOpens;
+use super::handle::{DeviceOpens, OpenDevice};
 use crate::capture::pattern::PatternSource;
 use crate::capture::{CaptureError, SourceFormat, VideoSource};
 use crate::media::{FrameId, SlotWriter, Stage, Stamps, VideoFrame};
@@ -35,7 +35,7 @@ pub struct CaptureThread {
 impl CaptureThread {
     /// Runs until the call is over; gives the self-view's slot back.
     pub fn run(mut self) -> SlotWriter<VideoFrame> {
-        let mut source: Option<Box<dyn VideoSource>> = None;
+        let mut source: Option<(Box<dyn VideoSource>, OpenDevice)> = None;
         let mut id = FrameId(0);
         let mut broken = false;
         while !self.switches.stopped() {
@@ -46,12 +46,9 @@ impl CaptureThread {
                 continue;
             }
             let open = match &mut source {
-                Some(open) => open,
+                Some((open, _)) => open,
                 None => match open_source(&self.source, self.video) {
-                    Ok(opened) => {
-                        self.opens.camera_opened();
-                        source.insert(opened)
-                    }
+                    Ok(opened) => &mut source.insert((opened, self.opens.camera_opened())).0,
                     Err(error) => {
                         tracing::error!(%error, "no pictures");
                         broken = true;

@@ -45,6 +45,8 @@ pub struct Control {
     profile: Profile,
     config: EngineConfig,
     identity: Option<Identity>,
+    /// The server has taken the identity's handle.
+    registered: bool,
     server: Option<ServerAddress>,
     status: ServerStatus,
     machine: Option<Machine>,
@@ -134,12 +136,15 @@ impl Control {
             None => None,
         };
         let contacts = Contacts::load(&profile)?;
-        let server = profile.settings()?.server.and_then(|text| text.parse().ok());
+        let settings = profile.settings()?;
+        let registered = settings.handle.is_some();
+        let server = settings.server.and_then(|text| text.parse().ok());
         let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
         Ok(Self {
             profile,
             config,
             identity,
+            registered,
             server,
             status: ServerStatus::Idle,
             machine,
@@ -218,7 +223,7 @@ impl Control {
     }
 
     fn create_profile(&mut self, name: &str, server: &str) {
-        if self.identity.is_some() {
+        if self.registered {
             return self.tell("this profile has an identity already");
         }
         let server: ServerAddress = match server.parse() {
@@ -230,20 +235,25 @@ impl Control {
             Ok(handle) => handle,
             Err(error) => return self.tell(&error.to_string()),
         };
-        let identity = Identity::create(&handle.to_string(), clock::unix_now(), &mut rand::rng());
-        let kept = self.profile.save_identity(&identity.to_bytes()).and_then(|()| {
-            let mut settings = self.profile.settings()?;
-            settings.handle = Some(handle.to_string());
-            settings.server = Some(server.to_string());
-            self.profile.save_settings(&settings)
-        });
-        if let Err(error) = kept {
+        // Tried again with the same name, the server may have taken it already, for the keys that were made then.
+        let earlier = self.identity.take().filter(|identity| identity.handle() == handle.to_string());
+        let create = || Identity::create(&handle.to_string(), clock::unix_now(), &mut rand::rng());
+        let identity = earlier.unwrap_or_else(create);
+        if let Err(error) = self.profile.save_identity(&identity.to_bytes()) {
             return self.tell(&error.to_string());
         }
         self.machine = Some(Machine::new(identity.device().clone()));
         self.identity = Some(identity);
         self.server = Some(server);
         self.go_online();
+    }
+
+    /// The server has taken the handle: from now on it is this profile's.
+    fn keep_registration(&mut self) -> Result<(), ProfileError> {
+        let mut settings = self.profile.settings()?;
+        settings.handle = self.identity.as_ref().map(|identity| identity.handle().to_owned());
+        settings.server = self.server.as_ref().map(ToString::to_string);
+        self.profile.save_settings(&settings)
     }
 
     fn go_online(&mut self) {
@@ -286,6 +296,11 @@ impl Control {
         match event {
             Event::Online => {
                 self.status = ServerStatus::Online;
+                if !self.registered {
+                    self.registered = true;
+                    let kept = self.keep_registration();
+                    self.tell_error(kept);
+                }
                 self.ask_presence();
             }
             Event::Offline(error) => {

@@ -63,6 +63,8 @@ pub struct CallCounters {
     pub unsealed: Counter,
     /// Whole video frames that came in.
     pub received: Counter,
+    /// Bytes of video in them.
+    pub received_bytes: Counter,
     /// Frames that did not open: forged, replayed, or under an unknown key. Never shown.
     pub unopened: Counter,
     /// Pictures that came out of the decoder.

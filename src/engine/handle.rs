@@ -100,6 +100,8 @@ pub struct DeviceChoice {
 /// Everything that can be seen of an engine at one moment. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
+    /// The engine has looked at its profile; before that nothing else here means anything.
+    pub started: bool,
     /// Own identity, once there is one.
     pub me: Option<Me>,
     /// Connection to the server.
@@ -117,6 +119,8 @@ pub struct Snapshot {
 pub struct Me {
     /// `name@host`.
     pub handle: String,
+    /// The server has taken it; before that another name can be chosen.
+    pub registered: bool,
 }
 
 /// Somebody whom this profile knows.
@@ -269,6 +273,8 @@ pub struct FrameCounts {
     pub unsealed: u64,
     /// Frames of the peer that came whole and opened.
     pub received: u64,
+    /// Bytes of video in them.
+    pub received_bytes: u64,
     /// Frames that did not open.
     pub unopened: u64,
     /// Pictures of the peer.
@@ -324,38 +330,71 @@ pub struct SentFrame {
     pub stamps: Stamps,
 }
 
-/// How often devices were opened since the engine began.
+/// How often devices were opened since the engine began, and which are open now.
 #[derive(Debug, Default)]
 pub struct DeviceOpens {
-    camera: AtomicU64,
-    microphone: AtomicU64,
-    speaker: AtomicU64,
+    camera: DeviceCount,
+    microphone: DeviceCount,
+    speaker: DeviceCount,
+}
+
+#[derive(Debug, Default)]
+struct DeviceCount {
+    opened: AtomicU64,
+    open: AtomicU64,
+}
+
+/// A device that is open: kept beside it and dropped with it, so that the lamps of the window tell the truth.
+#[derive(Debug)]
+pub struct OpenDevice {
+    opens: Arc<DeviceOpens>,
+    kind: fn(&DeviceOpens) -> &DeviceCount,
+}
+
+impl Drop for OpenDevice {
+    fn drop(&mut self) {
+        (self.kind)(&self.opens).open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl DeviceOpens {
     /// Counts a camera (or file or pattern in its place).
-    pub fn camera_opened(&self) {
-        self.camera.fetch_add(1, Ordering::Relaxed);
+    #[must_use]
+    pub fn camera_opened(self: &Arc<Self>) -> OpenDevice {
+        self.opened(|opens| &opens.camera)
     }
 
     /// Counts a microphone (or file in its place).
-    pub fn microphone_opened(&self) {
-        self.microphone.fetch_add(1, Ordering::Relaxed);
+    #[must_use]
+    pub fn microphone_opened(self: &Arc<Self>) -> OpenDevice {
+        self.opened(|opens| &opens.microphone)
     }
 
     /// Counts a speaker.
-    pub fn speaker_opened(&self) {
-        self.speaker.fetch_add(1, Ordering::Relaxed);
+    #[must_use]
+    pub fn speaker_opened(self: &Arc<Self>) -> OpenDevice {
+        self.opened(|opens| &opens.speaker)
     }
 
     /// Cameras, microphones and speakers opened so far.
     #[must_use]
     pub fn counts(&self) -> (u64, u64, u64) {
-        (
-            self.camera.load(Ordering::Relaxed),
-            self.microphone.load(Ordering::Relaxed),
-            self.speaker.load(Ordering::Relaxed),
-        )
+        let count = |device: &DeviceCount| device.opened.load(Ordering::Relaxed);
+        (count(&self.camera), count(&self.microphone), count(&self.speaker))
+    }
+
+    /// Whether a camera and a microphone are open at this moment.
+    #[must_use]
+    pub fn open_now(&self) -> (bool, bool) {
+        let open = |device: &DeviceCount| device.open.load(Ordering::Relaxed) > 0;
+        (open(&self.camera), open(&self.microphone))
+    }
+
+    fn opened(self: &Arc<Self>, kind: fn(&Self) -> &DeviceCount) -> OpenDevice {
+        let device = kind(self);
+        device.opened.fetch_add(1, Ordering::Relaxed);
+        device.open.fetch_add(1, Ordering::Relaxed);
+        OpenDevice { opens: Arc::clone(self), kind }
     }
 }
 
@@ -384,5 +423,20 @@ impl EngineHandle {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         self.snapshots.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_counts_as_open_until_its_handle_is_dropped() {
+        let opens = Arc::new(DeviceOpens::default());
+        let (first, second) = (opens.camera_opened(), opens.camera_opened());
+        drop(first);
+        assert_eq!(opens.open_now(), (true, false));
+        drop(second);
+        assert_eq!((opens.open_now(), opens.counts()), ((false, false), (2, 0, 0)));
     }
 }

@@ -170,6 +170,7 @@ impl OpenThread {
                 continue;
             };
             self.counters.received.count();
+            self.counters.received_bytes.add(data.len() as u64);
             let mut stamps = record.own;
             stamps.set(Stage::FirstPacketReceived, frame.first_packet);
             stamps.set(Stage::Complete, frame.complete);

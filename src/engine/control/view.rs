@@ -14,8 +14,10 @@ impl Control {
     /// Publishes a snapshot if anything has changed.
     pub(super) fn publish(&mut self) {
         self.view_call();
-        let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned() });
+        let registered = self.registered;
+        let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned(), registered });
         let snapshot = Snapshot {
+            started: true,
             me,
             server: self.status.clone(),
             contacts: self.contacts.view(),
@@ -84,6 +86,7 @@ fn frame_counts(threads: &CallThreads) -> FrameCounts {
         encoded_bytes: counters.encoded_bytes.get(),
         unsealed: counters.unsealed.get(),
         received: counters.received.get(),
+        received_bytes: counters.received_bytes.get(),
         unopened: counters.unopened.get(),
         decoded: counters.decoded.get(),
         encoder_depth: counters.encoder_depth.load(Ordering::Relaxed),
