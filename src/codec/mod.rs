@@ -2,8 +2,13 @@
 
 pub mod aom;
 pub mod dav1d;
+mod kind;
+pub mod probe;
+pub mod rav1e;
 #[cfg(test)]
 mod tests;
+
+pub use kind::EncoderKind;
 
 use crate::media::{Colour, FrameId, Picture};
 
@@ -22,6 +27,21 @@ pub struct VideoEncoderConfig {
     pub threads: usize,
     /// Colour description written into the stream.
     pub colour: Colour,
+}
+
+impl VideoEncoderConfig {
+    /// Refuses a picture of another size.
+    pub fn check_size(&self, picture: &Picture) -> Result<(), CodecError> {
+        if (picture.width(), picture.height()) == (self.width, self.height) {
+            return Ok(());
+        }
+        Err(CodecError::WrongSize {
+            expected_width: self.width,
+            expected_height: self.height,
+            width: picture.width(),
+            height: picture.height(),
+        })
+    }
 }
 
 /// What is wanted of one frame.

@@ -2,18 +2,25 @@
 
 use proptest::prelude::*;
 
-use super::aom::AomEncoder;
 use super::dav1d::Dav1dDecoder;
 use super::*;
 use crate::capture::SourceFormat;
 use crate::capture::pattern::Pattern;
 use crate::media::{Matrix, PicturePool, Plane, Range, Timestamp};
 
-fn config(width: u32, height: u32, bitrate_kbps: u32) -> VideoEncoderConfig {
+/// Frames that each encoder holds back, which is what it promises.
+const fn depth(kind: EncoderKind) -> usize {
+    match kind {
+        EncoderKind::Aom => 0,
+        EncoderKind::Rav1e => 4,
+    }
+}
+
+pub fn config(width: u32, height: u32, bitrate_kbps: u32) -> VideoEncoderConfig {
     VideoEncoderConfig { width, height, fps: 30, bitrate_kbps, threads: 1, colour: Colour::default() }
 }
 
-fn pictures(width: u32, height: u32, count: u32) -> Vec<Picture> {
+pub fn pictures(width: u32, height: u32, count: u32) -> Vec<Picture> {
     let mut pool = PicturePool::new(count as usize);
     let pattern = Pattern::new(SourceFormat::new(width, height, 30)).unwrap();
     (0..count)
@@ -25,15 +32,27 @@ fn pictures(width: u32, height: u32, count: u32) -> Vec<Picture> {
         .collect()
 }
 
-fn encode(pictures: &[Picture], config: VideoEncoderConfig, keyframe_at: Option<usize>) -> Vec<CodedFrame> {
-    let mut encoder = AomEncoder::open(&config).unwrap();
+/// Encodes all pictures, each at the rate and as the keyframe that `wish` gives for its place.
+fn encode_as(
+    kind: EncoderKind,
+    pictures: &[Picture],
+    config: VideoEncoderConfig,
+    wish: impl Fn(usize) -> (u32, bool),
+) -> Vec<CodedFrame> {
+    let mut encoder = kind.open(&config).unwrap();
     let mut coded = Vec::new();
     for (index, picture) in pictures.iter().enumerate() {
-        let request = FrameRequest { bitrate_kbps: config.bitrate_kbps, keyframe: keyframe_at == Some(index) };
-        encoder.encode(FrameId(index as u32), picture, request, &mut coded).unwrap();
-        assert_eq!((coded.len(), encoder.held_frames()), (index + 1, 0), "every frame comes out at once");
+        let (bitrate_kbps, keyframe) = wish(index);
+        encoder.encode(FrameId(index as u32), picture, FrameRequest { bitrate_kbps, keyframe }, &mut coded).unwrap();
+        assert_eq!(encoder.held_frames(), index + 1 - coded.len(), "{}", encoder.name());
+        assert!(encoder.held_frames() <= depth(kind), "{} holds {}", encoder.name(), encoder.held_frames());
     }
+    assert!(coded.iter().map(|frame| frame.id.0).eq(0..coded.len() as u32), "in order and without a gap");
     coded
+}
+
+fn encode(kind: EncoderKind, pictures: &[Picture], config: VideoEncoderConfig) -> Vec<CodedFrame> {
+    encode_as(kind, pictures, config, |_| (config.bitrate_kbps, false))
 }
 
 fn psnr_y(one: &Picture, other: &Picture) -> f64 {
@@ -48,75 +67,117 @@ fn psnr_y(one: &Picture, other: &Picture) -> f64 {
 }
 
 #[test]
-fn pictures_of_every_size_come_through_with_their_quality_and_without_delay() {
-    for (width, height, kbps, floor_db) in [
-        (16, 16, 100, 25.0),
-        (33, 17, 100, 25.0),
-        (320, 180, 400, 30.0),
-        (640, 360, 800, 30.0),
-        (1280, 720, 2500, 26.0),
-    ] {
-        let pictures = pictures(width, height, 8);
-        let coded = encode(&pictures, config(width, height, kbps), None);
-        let mut decoder = Dav1dDecoder::open().unwrap();
-        for (picture, frame) in pictures.iter().zip(&coded) {
-            let decoded = decoder.decode(&frame.data).unwrap().expect("nothing is held back");
-            assert_eq!((decoded.width(), decoded.height()), (width, height));
-            let quality = psnr_y(picture, &decoded);
-            assert!(quality > floor_db, "{width}×{height} frame {}: {quality:.1} dB", frame.id.0);
+fn pictures_of_every_size_come_through_with_their_quality_and_with_the_stated_delay() {
+    for kind in EncoderKind::ALL {
+        for (width, height, kbps, floor_db) in [
+            (16, 16, 100, 25.0),
+            (33, 17, 100, 25.0),
+            (161, 91, 300, 27.0),
+            (320, 180, 400, 28.0),
+            (640, 360, 800, 28.0),
+            (1280, 720, 2500, 25.0),
+        ] {
+            let pictures = pictures(width, height, 12);
+            let coded = encode(kind, &pictures, config(width, height, kbps));
+            assert_eq!(pictures.len() - coded.len(), depth(kind), "{}", kind.name());
+            let mut decoder = Dav1dDecoder::open().unwrap();
+            for (picture, frame) in pictures.iter().zip(&coded) {
+                let decoded = decoder.decode(&frame.data).unwrap().expect("nothing is held back");
+                assert_eq!(decoder.held_frames(), 0);
+                assert_eq!((decoded.width(), decoded.height()), (width, height));
+                let quality = psnr_y(picture, &decoded);
+                let place = format!("{} {width}×{height} frame {}", kind.name(), frame.id.0);
+                assert!(quality > floor_db, "{place}: {quality:.1} dB");
+            }
         }
-        assert_eq!(decoder.held_frames(), 0);
     }
 }
 
 #[test]
 fn keyframes_come_first_and_on_request_only() {
-    let coded = encode(&pictures(320, 180, 12), config(320, 180, 400), Some(7));
-    let keyframes: Vec<_> = coded.iter().filter(|frame| frame.keyframe).map(|frame| frame.id.0).collect();
-    assert_eq!(keyframes, [0, 7]);
+    for kind in EncoderKind::ALL {
+        let coded = encode_as(kind, &pictures(320, 180, 16), config(320, 180, 400), |index| (400, index == 7));
+        let keyframes: Vec<_> = coded.iter().filter(|frame| frame.keyframe).map(|frame| frame.id.0).collect();
+        assert_eq!(keyframes, [0, 7], "{}", kind.name());
+    }
 }
 
 #[test]
-fn the_rate_follows_the_request() {
-    let pictures = pictures(320, 180, 60);
-    let mut encoder = AomEncoder::open(&config(320, 180, 800)).unwrap();
-    let mut coded = Vec::new();
-    for (index, picture) in pictures.iter().enumerate() {
-        let bitrate_kbps = if index < 30 { 800 } else { 100 };
-        encoder
-            .encode(FrameId(index as u32), picture, FrameRequest { bitrate_kbps, keyframe: false }, &mut coded)
-            .unwrap();
+fn a_lower_rate_is_followed_at_once() {
+    for kind in EncoderKind::ALL {
+        let pictures = pictures(320, 180, 64);
+        let coded =
+            encode_as(kind, &pictures, config(320, 180, 800), |index| (if index < 30 { 800 } else { 100 }, false));
+        let bytes = |range: std::ops::Range<usize>| coded[range].iter().map(|frame| frame.data.len()).sum::<usize>();
+        let (before, after) = (bytes(10..30), bytes(40..60));
+        assert!(after * 3 < before, "{}: {before} bytes before, {after} after", kind.name());
+        // The very next frames are below what they would have been: the budget is a frame's, not a second's.
+        let soon = bytes(31..36);
+        assert!(soon * 2 < bytes(25..30), "{}: {soon} bytes in the five frames after the change", kind.name());
     }
-    let bytes = |range: std::ops::Range<usize>| coded[range].iter().map(|frame| frame.data.len()).sum::<usize>();
-    let (before, after) = (bytes(10..30), bytes(40..60));
-    assert!(after * 3 < before, "{before} bytes before, {after} after");
+}
+
+#[test]
+fn rav1e_begins_a_stream_for_a_rate_that_matters_and_loses_nothing_on_the_way() {
+    let pictures = pictures(160, 96, 110);
+    let wish = |index: usize| match index {
+        0..20 => (300, false),
+        20..40 => (280, false), // too little to matter
+        40..60 => (150, false), // down: at once
+        _ => (400, false),      // up: when the stream is two seconds old
+    };
+    let coded = encode_as(EncoderKind::Rav1e, &pictures, config(160, 96, 300), wish);
+    let keyframes: Vec<_> = coded.iter().filter(|frame| frame.keyframe).map(|frame| frame.id.0).collect();
+    assert_eq!(keyframes, [0, 40, 100]);
+    let mut decoder = Dav1dDecoder::open().unwrap();
+    assert!(coded.iter().all(|frame| decoder.decode(&frame.data).unwrap().is_some()));
 }
 
 #[test]
 fn the_colour_description_travels_in_the_stream() {
     let picture = &pictures(64, 64, 1)[0];
-    for matrix in [Matrix::Bt601, Matrix::Bt709] {
-        for range in [Range::Limited, Range::Full] {
-            let colour = Colour { matrix, range };
-            let mut coded = Vec::new();
-            let mut encoder = AomEncoder::open(&VideoEncoderConfig { colour, ..config(64, 64, 100) }).unwrap();
-            encoder
-                .encode(FrameId(0), picture, FrameRequest { bitrate_kbps: 100, keyframe: true }, &mut coded)
-                .unwrap();
-            let decoded = Dav1dDecoder::open().unwrap().decode(&coded[0].data).unwrap().unwrap();
-            assert_eq!(decoded.colour(), colour);
+    for kind in EncoderKind::ALL {
+        for matrix in [Matrix::Bt601, Matrix::Bt709] {
+            for range in [Range::Limited, Range::Full] {
+                let colour = Colour { matrix, range };
+                let same = vec![picture.clone(); 5];
+                let coded = encode(kind, &same, VideoEncoderConfig { colour, ..config(64, 64, 100) });
+                let decoded = Dav1dDecoder::open().unwrap().decode(&coded[0].data).unwrap().unwrap();
+                assert_eq!(decoded.colour(), colour, "{}", kind.name());
+            }
         }
     }
 }
 
 #[test]
 fn a_picture_of_another_size_is_refused() {
-    let mut encoder = AomEncoder::open(&config(64, 64, 100)).unwrap();
-    let request = FrameRequest { bitrate_kbps: 100, keyframe: false };
-    let result = encoder.encode(FrameId(0), &pictures(32, 32, 1)[0], request, &mut Vec::new());
-    assert!(matches!(result, Err(CodecError::WrongSize { .. })));
-    assert!(AomEncoder::open(&config(8, 8, 100)).is_err());
+    for kind in EncoderKind::ALL {
+        let mut encoder = kind.open(&config(64, 64, 100)).unwrap();
+        let request = FrameRequest { bitrate_kbps: 100, keyframe: false };
+        let result = encoder.encode(FrameId(0), &pictures(32, 32, 1)[0], request, &mut Vec::new());
+        assert!(matches!(result, Err(CodecError::WrongSize { .. })));
+        assert!(kind.open(&config(8, 8, 100)).is_err());
+        assert!(kind.open(&config(64, 5000, 100)).is_err());
+    }
 }
+
+#[test]
+fn rav1e_divides_a_picture_among_threads() {
+    let config = VideoEncoderConfig { threads: 2, ..config(641, 361, 800) };
+    let pictures = pictures(641, 361, 8);
+    let coded = encode(EncoderKind::Rav1e, &pictures, config);
+    let mut decoder = Dav1dDecoder::open().unwrap();
+    for (picture, frame) in pictures.iter().zip(&coded) {
+        assert!(psnr_y(picture, &decoder.decode(&frame.data).unwrap().unwrap()) > 28.0);
+    }
+}
+
+thread_local!(
+    /// Eight frames to damage, a keyframe and another one behind them; of each encoder.
+    static CODED: Vec<Vec<CodedFrame>> = EncoderKind::ALL
+        .map(|kind| encode_as(kind, &pictures(160, 96, 14), config(160, 96, 300), |index| (300, index == 8)))
+        .to_vec();
+);
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
@@ -124,10 +185,11 @@ proptest! {
     fn a_damaged_stream_gives_errors_and_the_next_keyframe_heals(
         flips in proptest::collection::vec((0_usize..8, any::<prop::sample::Index>(), 1_u8..), 1..12),
         cut in any::<prop::sample::Index>(),
+        kind in 0..EncoderKind::ALL.len(),
     ) {
-        thread_local!(static CODED: Vec<CodedFrame> = encode(&pictures(160, 96, 10), config(160, 96, 300), Some(8)));
         CODED.with(|coded| {
-            let mut coded = coded.clone();
+            let mut coded = coded[kind].clone();
+            assert!(coded.len() >= 10 && coded[8].keyframe);
             for (frame, at, flip) in flips {
                 let data = &mut coded[frame].data;
                 let at = at.index(data.len());

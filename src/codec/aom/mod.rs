@@ -42,15 +42,7 @@ impl VideoEncoder for AomEncoder {
         request: FrameRequest,
         out: &mut Vec<CodedFrame>,
     ) -> Result<(), CodecError> {
-        let VideoEncoderConfig { width, height, .. } = self.config;
-        if (picture.width(), picture.height()) != (width, height) {
-            return Err(CodecError::WrongSize {
-                expected_width: width,
-                expected_height: height,
-                width: picture.width(),
-                height: picture.height(),
-            });
-        }
+        self.config.check_size(picture)?;
         let failed = |why| CodecError::Failed { codec: NAME, why };
         if request.bitrate_kbps != self.bitrate_kbps {
             self.context.set_bitrate(request.bitrate_kbps).map_err(failed)?;
