@@ -203,3 +203,18 @@ fn a_call_outlives_a_restart_of_the_server() {
     let frames = &bench.stats("a.json")["frames"];
     assert!(frames["decoded"].as_u64().unwrap() > 150, "{frames}");
 }
+
+#[test]
+fn each_side_uses_and_names_the_encoder_it_was_told_to() {
+    let bench = Bench::new();
+    let (a, b) = (bench.path("a.json"), bench.path("b.json"));
+    let bob = bench.answering("bob", &["--auto-accept", "--encoder", "rav1e", "--stats", &b]);
+    let alice = bench.call("alice", "bob", &["--encoder", "aom", "--seconds", "3", "--stats", &a]);
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    for (name, encoder) in [("a.json", "aom"), ("b.json", "rav1e")] {
+        let stats = bench.stats(name);
+        assert_eq!(stats["encoder"], encoder);
+        assert!(stats["frames"]["decoded"].as_u64().unwrap() >= 20, "{stats}");
+    }
+}

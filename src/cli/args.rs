@@ -68,6 +68,9 @@ pub struct MediaArgs {
     /// Video rate; by default what the size asks for.
     #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(30..=20_000))]
     pub bitrate: Option<u32>,
+    /// AV1 encoder: the faster one by a short trial on this machine, or libaom, or rav1e.
+    #[arg(long, value_enum, default_value_t = EncoderArg::Auto)]
+    pub encoder: EncoderArg,
     /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV).
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,

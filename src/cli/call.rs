@@ -27,6 +27,7 @@ struct Stats {
     outcome: String,
     talked_s: u64,
     epoch: u64,
+    encoder: &'static str,
     frames: FrameCounts,
 }
 
@@ -88,6 +89,7 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
     let known = profile.settings().map_err(CliError::failure)?.handle.is_some();
     let (width, height) = media.size;
     let mut video = VideoSettings::new(width, height, media.fps);
+    video.encoder = media.encoder.into();
     video.bitrate_kbps = media.bitrate.unwrap_or(video.bitrate_kbps);
     let source = match media.video_source {
         SourceArg::Pattern => VideoChoice::Pattern,
@@ -138,6 +140,7 @@ struct Watch {
     began: Option<Timestamp>,
     hung_up: bool,
     epoch: u64,
+    encoder: &'static str,
     frames: FrameCounts,
 }
 
@@ -150,7 +153,7 @@ impl Watch {
         let log = media.frame_log.as_deref().map(|path| FrameLog::create(path).map_err(named(path))).transpose()?;
         let recorder =
             media.record.as_deref().map(|path| Recorder::create(path, media.fps).map_err(named(path))).transpose()?;
-        Ok(Self { log, recorder, began: None, hung_up: false, epoch: 0, frames: FrameCounts::default() })
+        Ok(Self { log, recorder, began: None, hung_up: false, epoch: 0, encoder: "", frames: FrameCounts::default() })
     }
 
     /// Stays with the call until it has ended; the outcome is the result.
@@ -168,6 +171,7 @@ impl Watch {
                 CallView::Connecting { .. } => "connecting",
                 CallView::Active(view) => {
                     self.epoch = view.epoch;
+                    self.encoder = view.encoder;
                     self.frames = view.frames;
                     let began = *self.began.get_or_insert(view.since);
                     let over = media.seconds.is_some_and(|s| clock::now().since(began) >= Duration::from_secs(s));
@@ -229,6 +233,7 @@ impl Watch {
                 outcome: outcome.sentence(),
                 talked_s,
                 epoch: self.epoch,
+                encoder: self.encoder,
                 frames: self.frames,
             };
             output::write_json(path, &stats)?;

@@ -5,6 +5,7 @@
 //! back comes out) and begins another with a keyframe. A keyframe on request costs nothing but its bits.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 
 use ::rav1e::config::{Config, EncoderConfig, SpeedSettings};
 use ::rav1e::prelude::{
@@ -73,7 +74,7 @@ impl Rav1eEncoder {
                 }
                 Err(EncoderStatus::Encoded) => {}
                 Err(EncoderStatus::NeedMoreData | EncoderStatus::LimitReached) => return Ok(()),
-                Err(status) => return Err(failed(status)),
+                Err(status) => return Err(failed(&status)),
             }
         }
     }
@@ -97,7 +98,7 @@ impl VideoEncoder for Rav1eEncoder {
         copy(picture, &mut frame);
         let frame_type_override = if request.keyframe { FrameTypeOverride::Key } else { FrameTypeOverride::No };
         let parameters = FrameParameters { frame_type_override, ..FrameParameters::default() };
-        self.context.send_frame((frame, parameters)).map_err(failed)?;
+        self.context.send_frame((frame, parameters)).map_err(|status| failed(&status))?;
         self.frames = self.frames.saturating_add(1);
         self.held.push_back(id);
         self.take(out)
@@ -108,7 +109,7 @@ impl VideoEncoder for Rav1eEncoder {
     }
 }
 
-fn failed(why: impl ToString) -> CodecError {
+fn failed(why: &(impl Display + ?Sized)) -> CodecError {
     CodecError::Failed { codec: NAME, why: why.to_string() }
 }
 

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::clock;
 use super::config::{EngineConfig, VideoChoice};
 use super::contacts::Contacts;
+use super::encoder;
 use super::handle::{CallView, Command, DeviceOpens, ServerStatus, Snapshot};
 use super::path::{CallPath, Place};
 use super::sealing::{OpenCommand, SealCommand};
@@ -25,7 +26,7 @@ use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
 use crate::net::client::ConnectError;
-use crate::store::profile::{Profile, ProfileError};
+use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::Refusal;
 
@@ -51,6 +52,7 @@ pub struct Control {
     status: ServerStatus,
     machine: Option<Machine>,
     contacts: Contacts,
+    trials: Vec<StoredTrial>,
     call: CallView,
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
@@ -136,6 +138,8 @@ impl Control {
             None => None,
         };
         let contacts = Contacts::load(&profile)?;
+        let trials = encoder::kept_trials(&profile);
+        encoder::start_trial(config.video, &trials, events.clone());
         let settings = profile.settings()?;
         let registered = settings.handle.is_some();
         let server = settings.server.and_then(|text| text.parse().ok());
@@ -149,6 +153,7 @@ impl Control {
             status: ServerStatus::Idle,
             machine,
             contacts,
+            trials,
             call: CallView::Idle,
             notice: None,
             presence: None,
@@ -329,6 +334,11 @@ impl Control {
                     Err(error) => machine.handle_unreachable(Outcome::Server(error.to_string()), now),
                 }
             }
+            Event::EncoderTried(trial) => {
+                self.trials.push(trial);
+                let kept = self.profile.save_trials(&self.trials);
+                self.tell_error(kept);
+            }
             Event::RoomOpen(connection) => {
                 if let Some(path) = &mut self.path {
                     path.handle_open(connection);
@@ -452,6 +462,7 @@ impl Control {
         let io = CallIo {
             source,
             video: self.config.video,
+            encoder: encoder::choose(&self.config.video, &self.trials),
             ends,
             opens: Arc::clone(&self.opens),
             runtime: self.media.clone(),

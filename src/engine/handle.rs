@@ -254,6 +254,8 @@ pub struct ActiveView {
     pub epoch: u64,
     /// Seconds since the keys were last refreshed.
     pub key_age_s: u64,
+    /// Name of the encoder of the own picture.
+    pub encoder: &'static str,
     /// Frames so far: captured, skipped, sent, received, decoded, not opened.
     pub frames: FrameCounts,
 }

@@ -12,6 +12,8 @@ mod control;
 #[cfg(feature = "client")]
 pub mod counters;
 #[cfg(feature = "client")]
+mod encoder;
+#[cfg(feature = "client")]
 pub mod handle;
 #[cfg(feature = "client")]
 mod path;

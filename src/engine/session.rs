@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::net::client::{ConnectError, ServerLink, connect};
 use crate::net::streams::write_message;
+use crate::store::profile::StoredTrial;
 use crate::wire::address::ServerAddress;
 use crate::wire::signal::{DeviceId, Role, ToClient, ToServer};
 
@@ -39,6 +40,8 @@ pub enum Event {
     PeerLeft,
     /// A message of the peer.
     RoomMessage(Vec<u8>),
+    /// The encoders were tried.
+    EncoderTried(StoredTrial),
 }
 
 /// Reports to control; a full queue makes the tasks wait.

@@ -12,14 +12,14 @@ use super::receive::ReceiveTask;
 use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
 use super::video::{DecodeThread, EncodeThread, encoder_config};
 use crate::call::CaptureGrant;
-use crate::codec::aom::AomEncoder;
 use crate::codec::dav1d::Dav1dDecoder;
-use crate::codec::{CodecError, VideoEncoder};
+use crate::codec::{CodecError, EncoderKind};
 use crate::media::{Doorbell, RingReceiver, RingSender, SlotReader, SlotWriter, VideoFrame, ring, slot};
 
-/// Encoded frames that wait for the sealing thread: it is always faster, so two are one too many already. Full: the next
-/// picture is not encoded.
-const ENCODED: usize = 2;
+/// Encoded frames that wait for the sealing thread: it is always faster, so [`MOST_WAITING`](super::video::MOST_WAITING)
+/// are one too many already and the next picture is not encoded; the rest is for what a deep encoder gives at once when
+/// its stream ends.
+const ENCODED: usize = 8;
 /// Whole frames that wait for the opening thread: a burst after a stall of the network. Full: newest dropped, keyframe.
 const RECEIVED: usize = 32;
 /// Opened frames that wait for the decoder. Full: newest dropped, keyframe.
@@ -35,6 +35,8 @@ pub struct CallIo {
     pub source: VideoChoice,
     /// How they are made.
     pub video: VideoSettings,
+    /// By which encoder.
+    pub encoder: EncoderKind,
     /// Where pictures and stamps go.
     pub ends: Ends,
     /// Counts what is opened.
@@ -55,6 +57,8 @@ pub struct CallThreads {
     pub switches: Arc<SendSwitches>,
     /// What happened.
     pub counters: Arc<CallCounters>,
+    /// What encodes.
+    pub encoder: EncoderKind,
     bells: [Arc<Doorbell>; 4],
     capture: JoinHandle<SlotWriter<VideoFrame>>,
     decode: JoinHandle<SlotWriter<VideoFrame>>,
@@ -64,7 +68,7 @@ pub struct CallThreads {
 
 /// Starts every thread of a call. The grant is the proof that both sides said yes.
 pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
-    let CallIo { source, video, ends: Ends { remote, local, sent }, opens, runtime } = io;
+    let CallIo { source, video, encoder, ends: Ends { remote, local, sent }, opens, runtime } = io;
     let camera = source != VideoChoice::None;
     let switches = Arc::new(SendSwitches::new(camera, video.bitrate_kbps));
     let counters = Arc::new(CallCounters::default());
@@ -85,8 +89,7 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
     let capture = CaptureThread { source, video, pictures, local, opens, switches: s, counters: c };
     let (s, c) = shared();
     let make_encoder = Box::new(move |picture: &_, bitrate_kbps| {
-        let config = encoder_config(picture, video.fps, bitrate_kbps, 1);
-        AomEncoder::open(&config).map(|encoder| Box::new(encoder) as Box<dyn VideoEncoder>)
+        encoder.open(&encoder_config(picture, video.fps, bitrate_kbps, encoder.threads()))
     });
     let encode = EncodeThread {
         frames: picture_slot,
@@ -116,7 +119,7 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
     let decode = spawn("decode", move || decode.run())?;
     let sealing = spawn("seal", move || sealing.run())?;
     let others = vec![spawn("encode", move || encode.run())?, spawn("open", move || opening.run())?];
-    Ok(CallThreads { seal, open, ways, switches, counters, bells, capture, decode, sealing, others })
+    Ok(CallThreads { seal, open, ways, switches, counters, encoder, bells, capture, decode, sealing, others })
 }
 
 impl CallThreads {

@@ -15,6 +15,9 @@ use crate::media::{
 /// How long a thread sleeps at most before it looks whether the call is over.
 const NAP: Duration = Duration::from_millis(200);
 
+/// Encoded frames that may wait for the sealing thread before no more are made.
+pub const MOST_WAITING: usize = 2;
+
 /// Encoded video that waited longer than this before decoding is still decoded (later frames need it) but never shown
 /// if a newer one waits behind it.
 pub type MakeEncoder = Box<dyn FnMut(&Picture, u32) -> Result<Box<dyn VideoEncoder>, CodecError> + Send>;
@@ -60,7 +63,7 @@ impl EncodeThread {
                 self.bell.wait(Some(NAP));
                 continue;
             };
-            if self.out.free() == 0 {
+            if self.out.waiting() >= MOST_WAITING {
                 // Encoding a frame that cannot leave would break the chain of references behind it.
                 self.counters.skipped.count();
                 continue;

@@ -89,6 +89,12 @@ impl<T> RingSender<T> {
         self.producer.slots()
     }
 
+    /// Items that the reader has not taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.stats.capacity - self.producer.slots()
+    }
+
     /// Whether the reader is gone.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::codec::EncoderKind;
 use crate::engine::handle::DeviceChoice;
 
 /// No file of a profile is longer.
@@ -55,6 +56,25 @@ pub struct StoredContact {
     pub chain_length: u32,
     /// The server serves another root than the one pinned.
     pub key_changed: bool,
+}
+
+/// Which encoder was the fastest for pictures of a size on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTrial {
+    /// Version of the program that tried.
+    pub version: String,
+    /// Cores that it had.
+    pub cores: usize,
+    /// Binary logarithm of the number of pixels.
+    pub size_class: u32,
+    /// The fastest.
+    pub encoder: EncoderKind,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct TrialsFile {
+    #[serde(default)]
+    trials: Vec<StoredTrial>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -156,6 +176,16 @@ impl Profile {
     /// Keeps the contacts.
     pub fn save_contacts(&self, contacts: &[StoredContact]) -> Result<(), ProfileError> {
         self.write_toml("contacts.toml", &ContactsFile { contacts: contacts.to_vec() })
+    }
+
+    /// What was found out about this machine's encoders.
+    pub fn trials(&self) -> Result<Vec<StoredTrial>, ProfileError> {
+        self.read_toml::<TrialsFile>("encoders.toml").map(|file| file.trials)
+    }
+
+    /// Keeps what was found out about this machine's encoders.
+    pub fn save_trials(&self, trials: &[StoredTrial]) -> Result<(), ProfileError> {
+        self.write_toml("encoders.toml", &TrialsFile { trials: trials.to_vec() })
     }
 
     fn read_toml<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ProfileError> {

@@ -70,6 +70,7 @@ impl Control {
                     in_call_code: safety::in_call_code(&active.group.authenticator()).into(),
                     epoch: active.group.epoch().0,
                     key_age_s: clock::now().since(machine.refreshed()).as_secs(),
+                    encoder: self.threads.as_ref().map_or("", |threads| threads.encoder.name()),
                     frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
                 }));
             }
