@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What a folder under `src/` must not name, and why.
 struct Rule {
@@ -231,6 +232,32 @@ fn unsafe_code_stays_in_its_named_modules() {
         if names(&code, "unsafe") {
             assert!(inside.starts_with("codec/aom"), "{} has unsafe code", inside.display());
         }
+    }
+}
+
+#[test]
+fn the_server_is_built_without_window_sound_camera_codecs_and_group_keys() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--no-default-features", "--features", "server"])
+        .args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    assert!(tree.contains("quinn "), "the tree is not the server's:\n{tree}");
+    for word in ["openmls", "hpke", "aes-gcm", "libaom", "rav1e", "dav1d", "opus", "egui", "wgpu", "cpal", "nokhwa"] {
+        let named = tree.lines().find(|line| line.split(' ').next().is_some_and(|name| name.contains(word)));
+        assert_eq!(named, None, "the server does not need it");
+    }
+}
+
+#[test]
+fn what_must_agree_with_itself_is_there_once() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    for name in ["egui", "eframe", "wgpu", "quinn", "rustls"] {
+        let line = format!("name = \"{name}\"");
+        assert_eq!(lock.lines().filter(|found| *found == line).count(), 1, "versions of {name}");
     }
 }
 
