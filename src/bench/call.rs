@@ -4,23 +4,21 @@
 //! counts cover the whole call; latencies leave its first second out ([`WARM_UP`]), processor time too.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::machine::{Meter, Spent};
 use super::pair::{Endpoint, Pair, PairError};
 use super::quality;
 use super::report::Quality;
+use super::viewer::{Sight, Viewer};
 use crate::capture::pattern::Pattern;
 use crate::capture::{CaptureError, SourceFormat};
 use crate::engine::clock;
 use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
-use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SentFrame};
-use crate::media::{Doorbell, FrameId, PicturePool, SlotReader, Stage, Stamps, VideoFrame};
+use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SentFrame, Snapshot};
+use crate::media::{FrameId, PicturePool, Stage, Stamps};
 use crate::net::PathPolicy;
-use crate::render::{Gpu, Presenter, RenderError};
+use crate::render::{Gpu, RenderError};
 
 /// Left out of the latencies: the first keyframe, and the rate control that finds its feet.
 pub const WARM_UP: Duration = Duration::from_secs(1);
@@ -30,10 +28,6 @@ const DIRECT: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_millis(400);
 /// How often figures are collected.
 const LOOK: Duration = Duration::from_millis(50);
-/// One shown picture in so many is compared with what was captured.
-const COMPARED: u64 = 61;
-/// Most pictures that are compared.
-const MOST_COMPARED: usize = 8;
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -105,31 +99,35 @@ impl CallBench {
         let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };
         let gpu = Gpu::open()?;
         let mut pair = Pair::start(("caller", config(self.source.clone())), ("callee", config(answer)))?;
-        let far = Viewer::start(&gpu, &mut pair.callee)?;
-        // Without a viewer nothing comes from there, but both ways cost the same when both sides send.
-        let near = if self.one_way { None } else { Some(Viewer::start(&gpu, &mut pair.caller)?) };
+        let (far, sight) = Viewer::offscreen(&gpu, &mut pair.callee.handle)?;
+        // Both ways, both sides show.
+        let near = if self.one_way { None } else { Some(Viewer::offscreen(&gpu, &mut pair.caller.handle)?) };
         pair.talk(!self.one_way)?;
-        let (measured, quality) = self.measure(&mut pair, far, &progress)?;
-        if let Some(near) = near {
+        let measured = self.measure(&mut pair.caller, &mut pair.callee, &sight, &progress)?;
+        far.finish()?;
+        if let Some((near, _)) = near {
             near.finish()?;
         }
         pair.shutdown();
-        let quality = if quality.is_empty() { None } else { self.compare(&measured.sent, &quality)? };
+        let quality = self.compare(&measured.sent, &sight)?;
         let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
         Ok(Measured { quality, gpu, ..measured })
     }
 
-    fn measure(
+    /// Follows the pictures that `from` sends and `to` shows, and ends the call.
+    pub fn measure(
         &self,
-        pair: &mut Pair,
-        viewer: Viewer,
-        progress: &impl Fn(u64),
-    ) -> Result<(Measured, Vec<VideoFrame>), BenchError> {
+        from: &mut Endpoint,
+        to: &mut Endpoint,
+        sight: &Sight,
+        progress: impl Fn(u64),
+    ) -> Result<Measured, BenchError> {
         if self.path == PathPolicy::Direct {
-            let direct = |now: &crate::engine::handle::Snapshot| matches!(&now.call, CallView::Active(view) if view.path == PathView::Direct);
-            pair.caller.handle.wait_for(Some(DIRECT), direct).ok_or(PairError::Stopped)?;
+            let direct = |now: &Snapshot| matches!(&now.call, CallView::Active(view) if view.path == PathView::Direct);
+            from.handle.wait_for(Some(DIRECT), direct).ok_or(PairError::Stopped)?;
         }
-        let mut sent = Vec::with_capacity(self.seconds as usize * self.video.fps as usize + 64);
+        let frames = self.seconds as usize * self.video.fps as usize + 64;
+        let (mut sent, mut shown) = (Vec::with_capacity(frames), Vec::with_capacity(frames));
         let mut depth = (0, 0);
         let begin = clock::now();
         let end = begin + Duration::from_secs(self.seconds);
@@ -139,10 +137,8 @@ impl CallBench {
             if meter.is_none() && now.since(begin) >= WARM_UP {
                 meter = Some(Meter::start());
             }
-            while let Some(frame) = pair.caller.handle.sent.pop() {
-                sent.push(frame);
-            }
-            let (near, far) = (active(&pair.caller)?, active(&pair.callee)?);
+            collect(from, sight, &mut sent, &mut shown);
+            let (near, far) = (active(from)?, active(to)?);
             depth.0 = depth.0.max(near.frames.encoder_depth);
             depth.1 = depth.1.max(far.frames.decoder_depth);
             if now >= end {
@@ -153,15 +149,12 @@ impl CallBench {
         }
         let spent = meter.unwrap_or_else(Meter::start).stop();
 
-        pair.caller.send(Command::SetCamera { on: false })?;
+        from.send(Command::SetCamera { on: false })?;
         std::thread::sleep(DRAIN);
-        while let Some(frame) = pair.caller.handle.sent.pop() {
-            sent.push(frame);
-        }
-        let (near, far) = (active(&pair.caller)?, active(&pair.callee)?);
-        pair.caller.send(Command::HangUp)?;
-        let Viewed { shown, kept } = viewer.finish()?;
-        let measured = Measured {
+        collect(from, sight, &mut sent, &mut shown);
+        let (near, far) = (active(from)?, active(to)?);
+        from.send(Command::HangUp)?;
+        Ok(Measured {
             shown: complete(shown, &sent),
             sent,
             caller: near.frames,
@@ -171,12 +164,11 @@ impl CallBench {
             quality: None,
             spent,
             gpu: Default::default(),
-        };
-        Ok((measured, kept))
+        })
     }
 
     /// Draws the kept pictures again and compares. Only the pattern can be drawn again by number.
-    fn compare(&self, sent: &[SentFrame], kept: &[VideoFrame]) -> Result<Option<Quality>, BenchError> {
+    fn compare(&self, sent: &[SentFrame], sight: &Sight) -> Result<Option<Quality>, BenchError> {
         if self.source != VideoChoice::Pattern {
             return Ok(None);
         }
@@ -184,7 +176,7 @@ impl CallBench {
         let pattern = Pattern::new(SourceFormat::new(width, height, fps))?;
         let mut pool = PicturePool::new(1);
         let (mut psnr, mut ssim) = (Vec::new(), Vec::new());
-        for shown in kept {
+        for shown in sight.kept.try_iter() {
             let original = sent.iter().find(|sent| sent.id == shown.id).map(|sent| sent.picture);
             let (Some(number), Some(captured)) = (original, shown.stamps.get(Stage::Captured)) else { continue };
             let Some(mut picture) = pool.acquire(width, height, shown.picture.colour()) else { continue };
@@ -197,6 +189,13 @@ impl CallBench {
         let compared = psnr.len().min(ssim.len());
         Ok((compared > 0).then(|| Quality { psnr_y: mean(&psnr), ssim_y: mean(&ssim), pictures: compared }))
     }
+}
+
+fn collect(from: &mut Endpoint, sight: &Sight, sent: &mut Vec<SentFrame>, shown: &mut Vec<(FrameId, Stamps)>) {
+    while let Some(frame) = from.handle.sent.pop() {
+        sent.push(frame);
+    }
+    shown.extend(sight.shown.try_iter());
 }
 
 fn active(endpoint: &Endpoint) -> Result<Box<ActiveView>, BenchError> {
@@ -218,62 +217,4 @@ fn complete(mut shown: Vec<(FrameId, Stamps)>, sent: &[SentFrame]) -> Vec<(Frame
         }
     }
     shown
-}
-
-/// The thread that shows one side's pictures offscreen.
-struct Viewer {
-    stop: Arc<AtomicBool>,
-    bell: Arc<Doorbell>,
-    thread: JoinHandle<Result<Viewed, RenderError>>,
-}
-
-struct Viewed {
-    shown: Vec<(FrameId, Stamps)>,
-    kept: Vec<VideoFrame>,
-}
-
-impl Viewer {
-    fn start(gpu: &Gpu, endpoint: &mut Endpoint) -> Result<Self, BenchError> {
-        let bell = Arc::clone(&endpoint.handle.remote_bell);
-        let frames = std::mem::replace(&mut endpoint.handle.remote, crate::media::slot(Arc::default()).1);
-        let presenter = Presenter::new(gpu.clone(), Arc::clone(&bell))?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, ear) = (Arc::clone(&stop), Arc::clone(&bell));
-        let thread = Builder::new().name("present".into()).spawn(move || view(presenter, frames, &ear, &stopped))?;
-        Ok(Self { stop, bell, thread })
-    }
-
-    fn finish(self) -> Result<Viewed, BenchError> {
-        self.stop.store(true, Ordering::Release);
-        self.bell.ring();
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(BenchError::from)
-    }
-}
-
-fn view(
-    mut presenter: Presenter,
-    mut frames: SlotReader<VideoFrame>,
-    bell: &Doorbell,
-    stop: &AtomicBool,
-) -> Result<Viewed, RenderError> {
-    bell.attend();
-    let mut viewed = Viewed { shown: Vec::with_capacity(4096), kept: Vec::with_capacity(MOST_COMPARED) };
-    let mut count = 0_u64;
-    while !stop.load(Ordering::Acquire) {
-        while let Some(shown) = presenter.poll_shown()? {
-            viewed.shown.push(shown);
-        }
-        if presenter.has_room()
-            && let Some(frame) = frames.take()
-        {
-            count += 1;
-            if count.is_multiple_of(COMPARED) && viewed.kept.len() < MOST_COMPARED {
-                viewed.kept.push(frame.clone());
-            }
-            presenter.show(frame)?;
-        } else {
-            bell.wait(Some(LOOK));
-        }
-    }
-    Ok(viewed)
 }

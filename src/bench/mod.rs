@@ -6,3 +6,4 @@ pub mod pair;
 pub mod quality;
 pub mod report;
 pub mod summary;
+pub mod viewer;

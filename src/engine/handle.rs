@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock;
 use crate::call::UserConsent;
-use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame};
+use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
 
 /// Commands that may wait for the engine; one more is refused, which no person's clicking reaches.
 pub const COMMAND_QUEUE: usize = 64;
@@ -405,6 +405,22 @@ impl EngineHandle {
     #[must_use]
     pub fn send(&self, command: Command) -> bool {
         self.commands.try_send(command).is_ok()
+    }
+
+    /// Another handle to the same engine, which takes the pictures; this one keeps the log of sent frames.
+    #[must_use]
+    pub fn give_pictures(&mut self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+            snapshots: self.snapshots.clone(),
+            remote: std::mem::replace(&mut self.remote, slot(Arc::default()).1),
+            local: std::mem::replace(&mut self.local, slot(Arc::default()).1),
+            sent: ring("sent", 1, Arc::default()).1,
+            remote_bell: Arc::clone(&self.remote_bell),
+            local_bell: Arc::clone(&self.local_bell),
+            snapshot_bell: Arc::clone(&self.snapshot_bell),
+            device_opens: Arc::clone(&self.device_opens),
+        }
     }
 
     /// Waits for a snapshot that `holds`, and gives it; after `patience` the newest one, whatever it says. `None` if the

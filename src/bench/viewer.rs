@@ -1,0 +1,90 @@
+//! Who shows the pictures while they are measured: a thread that draws each at its own size into an offscreen target.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::call::BenchError;
+use crate::engine::handle::EngineHandle;
+use crate::media::{Doorbell, FrameId, Stamps, VideoFrame};
+use crate::render::{Gpu, Presenter, RenderError};
+
+/// Frames that were shown and wait to be counted: more than comes between two looks.
+const SHOWN: usize = 256;
+/// One shown picture in so many is kept for comparison.
+const KEPT_EVERY: u64 = 61;
+/// Most pictures that are kept.
+const KEPT: usize = 8;
+/// How often a viewer looks whether it is to stop.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What a viewer tells.
+pub struct Sight {
+    /// Each frame that was drawn, with its record.
+    pub shown: Receiver<(FrameId, Stamps)>,
+    /// Some of the pictures.
+    pub kept: Receiver<VideoFrame>,
+}
+
+/// A running viewer.
+pub struct Viewer {
+    stop: Arc<AtomicBool>,
+    bell: Arc<Doorbell>,
+    thread: JoinHandle<Result<(), RenderError>>,
+}
+
+impl Viewer {
+    /// Shows offscreen what `handle`'s peer sends; the pictures go to the viewer, the rest stays with the handle.
+    pub fn offscreen(gpu: &Gpu, handle: &mut EngineHandle) -> Result<(Self, Sight), BenchError> {
+        let handle = handle.give_pictures();
+        let bell = Arc::clone(&handle.remote_bell);
+        let presenter = Presenter::new(gpu.clone(), Arc::clone(&bell))?;
+        let (tell, shown) = sync_channel(SHOWN);
+        let (keep, kept) = sync_channel(KEPT);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread =
+            Builder::new().name("present".into()).spawn(move || present(presenter, handle, &tell, &keep, &stopped))?;
+        Ok((Self { stop, bell, thread }, Sight { shown, kept }))
+    }
+
+    /// Stops showing; an error if something had gone wrong with it.
+    pub fn finish(self) -> Result<(), BenchError> {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+        let result = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result.map_err(BenchError::from)
+    }
+}
+
+fn present(
+    mut presenter: Presenter,
+    mut handle: EngineHandle,
+    tell: &SyncSender<(FrameId, Stamps)>,
+    keep: &SyncSender<VideoFrame>,
+    stop: &AtomicBool,
+) -> Result<(), RenderError> {
+    handle.remote_bell.attend();
+    let mut count = 0_u64;
+    while !stop.load(Ordering::Acquire) {
+        while let Some(shown) = presenter.poll_shown()? {
+            // Full: nobody counts any more.
+            let _ = tell.try_send(shown);
+        }
+        if presenter.has_room()
+            && let Some(frame) = handle.remote.take()
+        {
+            count += 1;
+            if count.is_multiple_of(KEPT_EVERY) {
+                // Full: enough are kept.
+                let _ = keep.try_send(frame.clone());
+            }
+            presenter.show(frame)?;
+        } else {
+            handle.remote_bell.wait(Some(NAP));
+        }
+    }
+    Ok(())
+}
