@@ -1,5 +1,8 @@
-//! From sealed frames to packets and back, and messages that survive a change of path. Sans-IO; sees no key.
+//! From sealed frames to packets and back, messages that survive a change of path, and which path is taken. Sans-IO; sees no key.
 
+pub mod candidates;
 pub mod control;
 pub mod packetise;
+pub mod punch;
 pub mod reassemble;
+pub mod ways;

@@ -72,6 +72,11 @@ impl Reassembler {
         }
     }
 
+    /// From now on a whole frame is held back at most `patience`.
+    pub const fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Takes a packet of this stream.
     pub fn handle_packet(&mut self, header: PacketHeader, payload: &[u8], now: Timestamp) {
         let number = self.extend(header.frame.id);
@@ -254,6 +259,20 @@ mod tests {
         feed_all(&mut reassembler, 1, at(21));
         assert!(reassembler.poll_frame(at(100)).is_none());
         assert_eq!(reassembler.losses().lost, 1);
+    }
+
+    #[test]
+    fn a_frame_on_the_slower_way_is_waited_for_while_the_way_changes() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        feed_all(&mut reassembler, 0, at(0));
+        assert!(reassembler.poll_frame(at(0)).is_some());
+        reassembler.set_patience(Duration::from_millis(250));
+        feed_all(&mut reassembler, 2, at(0));
+        assert!(reassembler.poll_frame(at(150)).is_none());
+        feed_all(&mut reassembler, 1, at(150));
+        let order: Vec<_> =
+            std::iter::from_fn(|| reassembler.poll_frame(at(150))).map(|frame| frame.header.id.0).collect();
+        assert_eq!((order, reassembler.losses()), (vec![1, 2], Losses::default()));
     }
 
     #[test]
