@@ -1,94 +1,12 @@
 //! Whole calls between real programs: a server process and two client processes over real sockets.
 #![expect(clippy::disallowed_methods, reason = "tests wait for other processes by the wall clock")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+mod support;
+
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
-/// A server that dies with the test.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(data: &Path, listen: &str) -> Self {
-        let mut child = server_command(data, listen).stdout(Stdio::piped()).spawn().unwrap();
-        let mut address = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        assert!(!address.is_empty(), "the server did not start");
-        Self { child, address: address.trim().to_owned() }
-    }
-
-    fn place(&self) -> &str {
-        self.address.split_once('/').unwrap().0
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn server_command(data: &Path, listen: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
-    command.args(["--listen", listen, "--data"]).arg(data);
-    command
-}
-
-/// A folder for profiles and data, and a server.
-struct Bench {
-    folder: TempDir,
-    server: Server,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("server"), "127.0.0.1:0");
-        Self { folder, server }
-    }
-
-    fn client(&self, verb: &str, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
-        command.arg(verb);
-        command.args(["--name", name, "--server", &self.server.address, "--profile"]);
-        command.arg(self.folder.path().join(name)).args(["--size", "160x96"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    /// Somebody who waits for calls, online already.
-    fn answering(&self, name: &str, options: &[&str]) -> Child {
-        let mut child = self.client("answer", name).arg("--once").args(options).spawn().unwrap();
-        // The handle is printed as soon as the server knows it; the rest of the output stays readable.
-        let mut handle = [0; 64];
-        let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
-        assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
-        child
-    }
-
-    fn call(&self, name: &str, whom: &str, options: &[&str]) -> Output {
-        self.client("call", name).arg(format!("{whom}@127.0.0.1")).args(options).output().unwrap()
-    }
-
-    fn stats(&self, name: &str) -> serde_json::Value {
-        serde_json::from_slice(&std::fs::read(self.folder.path().join(name)).unwrap()).unwrap()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().unwrap().to_owned()
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use support::{Bench, said, server_command};
 
 #[test]
 fn two_people_see_each_other_and_both_learn_the_end() {
@@ -192,10 +110,7 @@ fn a_call_outlives_a_restart_of_the_server() {
     let alice =
         bench.client("call", "alice").args(["bob@127.0.0.1", "--seconds", "12", "--stats", &a]).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(4));
-    let place = bench.server.place().to_owned();
-    bench.server.child.kill().unwrap();
-    bench.server.child.wait().unwrap();
-    bench.server = Server::start(&bench.folder.path().join("server"), &place);
+    bench.restart_server();
     let alice = alice.wait_with_output().unwrap();
     assert!(alice.status.success(), "{}", said(&alice));
     assert!(bob.wait_with_output().unwrap().status.success());

@@ -1,0 +1,153 @@
+//! Real programs for tests: a server process, client processes, and what they say.
+#![allow(dead_code, reason = "each test needs some of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A server that dies with the test.
+pub struct Server {
+    pub child: Child,
+    pub address: String,
+}
+
+impl Server {
+    pub fn start(data: &Path, listen: &str) -> Self {
+        let mut child = server_command(data, listen).stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        assert!(!address.is_empty(), "the server did not start");
+        Self { child, address: address.trim().to_owned() }
+    }
+
+    pub fn place(&self) -> &str {
+        self.address.split_once('/').unwrap().0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn server_command(data: &Path, listen: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
+    command.args(["--listen", listen, "--data"]).arg(data);
+    command
+}
+
+/// A folder for profiles and data, and a server.
+pub struct Bench {
+    pub folder: TempDir,
+    pub server: Server,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(&folder.path().join("server"), "127.0.0.1:0");
+        Self { folder, server }
+    }
+
+    pub fn client(&self, verb: &str, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.arg(verb);
+        command.args(["--name", name, "--server", &self.server.address, "--profile"]);
+        command.arg(self.folder.path().join(name)).args(["--size", "160x96"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Somebody who waits for calls, online already.
+    pub fn answering(&self, name: &str, options: &[&str]) -> Child {
+        let mut child = self.client("answer", name).arg("--once").args(options).spawn().unwrap();
+        // The handle is printed as soon as the server knows it; the rest of the output stays readable.
+        let mut handle = [0; 64];
+        let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
+        assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
+        child
+    }
+
+    pub fn call(&self, name: &str, whom: &str, options: &[&str]) -> Output {
+        self.client("call", name).arg(format!("{whom}@127.0.0.1")).args(options).output().unwrap()
+    }
+
+    /// Kills the server and starts another one in its place, over the same data.
+    pub fn restart_server(&mut self) {
+        let place = self.server.place().to_owned();
+        self.kill_server();
+        self.server = Server::start(&self.folder.path().join("server"), &place);
+    }
+
+    pub fn kill_server(&mut self) {
+        self.server.child.kill().unwrap();
+        self.server.child.wait().unwrap();
+    }
+
+    pub fn stats(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.folder.path().join(name)).unwrap()).unwrap()
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+}
+
+pub fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A client whose words on standard error are read while it runs.
+pub struct Talker {
+    child: Child,
+    words: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Talker {
+    /// Longest wait for a word: a machine may be slow, but not for ever.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    pub fn new(mut child: Child) -> Self {
+        let (lines, words) = sync_channel(1000);
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let read = move || errors.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line)));
+        std::thread::Builder::new().name("words".into()).spawn(read).unwrap();
+        Self { child, words, said: Vec::new() }
+    }
+
+    /// Waits until the client says this from now on.
+    pub fn wait_for(&mut self, word: &str) {
+        loop {
+            match self.words.recv_timeout(Self::PATIENCE) {
+                Ok(line) => {
+                    let found = line == word;
+                    self.said.push(line);
+                    if found {
+                        return;
+                    }
+                }
+                Err(error) => panic!("waited for '{word}' ({error}): {:?}", self.said),
+            }
+        }
+    }
+
+    /// Waits for the end: whether it was a good one, and all that was said.
+    pub fn end(mut self) -> (bool, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        self.said.extend(self.words.iter());
+        (status.success(), std::mem::take(&mut self.said))
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
