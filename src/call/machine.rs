@@ -9,11 +9,12 @@
 //! person answers, the caller gives up or the time is over.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 
-use super::state::{Accepted, Active, Calling, CaptureGrant, Keyed, Parties, Ringing};
+use super::state::{Accepted, Active, AddressGrant, Calling, CaptureGrant, Keyed, Parties, Ringing};
 use super::{Outcome, UserConsent};
 use crate::crypto::chain::{DeviceCard, VerifiedChain};
 use crate::crypto::group::GroupError;
@@ -81,6 +82,15 @@ pub enum Output {
     DropBefore(KeyEpoch),
     /// Start capturing, sending and showing.
     StartMedia(CaptureGrant),
+    /// Look for a direct way; without leave for it, none is looked for.
+    FindDirect(AddressGrant),
+    /// The peer may be reached directly at these addresses, as it says.
+    Candidates {
+        /// Unchecked.
+        addresses: Vec<SocketAddr>,
+        /// They answer ours.
+        answer: bool,
+    },
     /// The peer asks for a keyframe.
     Keyframe,
     /// Something that is shown has changed.
@@ -284,6 +294,26 @@ impl Machine {
         }
     }
 
+    /// Tells the peer where this machine may be reached directly.
+    pub fn offer_candidates(&mut self, addresses: Vec<SocketAddr>, answer: bool) {
+        if matches!(self.state, State::Active(_)) {
+            self.note(&Note::Candidates { addresses, answer });
+        }
+    }
+
+    /// Our proof for a direct connection with this TLS exporter value, once there are keys for it.
+    #[must_use]
+    pub fn prove_direct(&self, channel: [u8; 32]) -> Option<[u8; 32]> {
+        let State::Active(active) = &self.state else { return None };
+        active.prove_direct(channel).ok()
+    }
+
+    /// Whether the peer's proof for a direct connection holds: only then it may be used.
+    #[must_use]
+    pub fn check_direct(&self, channel: [u8; 32], proof: &[u8; 32]) -> bool {
+        matches!(&self.state, State::Active(active) if active.check_direct(channel, proof).unwrap_or(false))
+    }
+
     /// An envelope was opened.
     pub fn handle_letter(&mut self, letter: Opened, now: Timestamp) {
         let Opened { chain, device, call, content } = letter;
@@ -380,7 +410,7 @@ impl Machine {
                 let note = active.group.open_note(&bytes).ok().and_then(|note| call::decode(&note));
                 self.state = State::Active(active);
                 match note {
-                    Some(note) => self.handle_note(&note, now),
+                    Some(note) => self.handle_note(note, now),
                     None => self.fault(&"a message that cannot be read", now),
                 }
             }
@@ -394,12 +424,15 @@ impl Machine {
 
     /// Whether there is any path to the peer.
     pub fn handle_path(&mut self, open: bool, now: Timestamp) {
-        self.path_lost = match (open, self.path_lost) {
+        let before = self.path_lost;
+        self.path_lost = match (open, before) {
             (true, _) => None,
             (false, lost @ Some(_)) => lost,
             (false, None) => matches!(self.state, State::Active(_)).then_some(now),
         };
-        self.outputs.push_back(Output::Changed);
+        if self.path_lost != before {
+            self.outputs.push_back(Output::Changed);
+        }
     }
 
     /// Whether the call runs without a path now.
@@ -490,7 +523,7 @@ impl Machine {
     }
 
     fn activate(&mut self, active: Active, now: Timestamp) {
-        let grant = active.grant();
+        let (grant, addresses) = (active.grant(), active.address_grant());
         let (epoch, leaf) = (active.group.epoch(), active.group.leaf());
         let base = active.group.base_key();
         self.enter(State::Active(active), now, None);
@@ -503,6 +536,7 @@ impl Machine {
                 self.schedule_refresh(now);
                 let (microphone, camera) = self.switches;
                 self.note(&Note::Switches { microphone, camera });
+                self.outputs.push_back(Output::FindDirect(addresses));
             }
             Err(error) => self.fault(&error, now),
         }
@@ -566,8 +600,8 @@ impl Machine {
         }
     }
 
-    fn handle_note(&mut self, note: &Note, now: Timestamp) {
-        match *note {
+    fn handle_note(&mut self, note: Note, now: Timestamp) {
+        match note {
             Note::Switches { microphone, camera } => {
                 self.peer_switches = (microphone, camera);
                 self.outputs.push_back(Output::Changed);
@@ -578,6 +612,9 @@ impl Machine {
                 }
             }
             Note::KeyframeWanted => self.outputs.push_back(Output::Keyframe),
+            Note::Candidates { addresses, answer } => {
+                self.outputs.push_back(Output::Candidates { addresses, answer });
+            }
             Note::HangUp => self.end(Outcome::PeerHungUp, now),
         }
     }

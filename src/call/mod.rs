@@ -10,4 +10,4 @@ mod tests;
 pub use consent::UserConsent;
 pub use machine::{CONNECT, Dial, KEEP_OLD, Machine, Output, RECONNECT, REFRESH, SWITCH_AFTER, State};
 pub use outcome::Outcome;
-pub use state::{Accepted, Active, Calling, CaptureGrant, Keyed, Parties, Ringing};
+pub use state::{Accepted, Active, AddressGrant, Calling, CaptureGrant, Keyed, Parties, Ringing};

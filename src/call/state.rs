@@ -32,6 +32,17 @@
 //! ```compile_fail,E0423
 //! let grant = visavis::call::CaptureGrant(());
 //! ```
+//! The same goes for telling the peer where this machine can be reached:
+//! ```
+//! fn tell(active: &visavis::call::Active) -> visavis::call::AddressGrant {
+//!     active.address_grant()
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! fn tell(ringing: &visavis::call::Ringing) -> visavis::call::AddressGrant {
+//!     ringing.address_grant()
+//! }
+//! ```
 
 use ed25519_dalek::SigningKey;
 
@@ -111,6 +122,18 @@ pub struct Active {
 #[derive(Debug)]
 pub struct CaptureGrant(());
 
+/// Leave to find out where this machine can be reached and to tell the peer.
+#[derive(Debug)]
+pub struct AddressGrant(());
+
+#[cfg(test)]
+impl AddressGrant {
+    /// For tests of what needs one.
+    pub(crate) const fn for_test() -> Self {
+        Self(())
+    }
+}
+
 impl CaptureGrant {
     /// For looking at oneself outside a call: the person asked for it.
     #[must_use]
@@ -183,6 +206,12 @@ impl Active {
     #[must_use]
     pub const fn grant(&self) -> CaptureGrant {
         CaptureGrant(())
+    }
+
+    /// Leave to gather candidate addresses for this call.
+    #[must_use]
+    pub const fn address_grant(&self) -> AddressGrant {
+        AddressGrant(())
     }
 
     /// Our proof for a direct connection with this TLS exporter value.

@@ -1,5 +1,6 @@
 //! Two machines and what lies between them: every way a call can begin and end, and silence before the person's yes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -23,6 +24,8 @@ struct Side {
     messages: Vec<CallMessage>,
     joined: usize,
     grants: usize,
+    address_grants: usize,
+    candidates: Vec<(Vec<SocketAddr>, bool)>,
     sealing: Vec<KeyEpoch>,
     opening: Vec<KeyEpoch>,
     forgot_before: Vec<KeyEpoch>,
@@ -41,6 +44,8 @@ impl Side {
             messages: Vec::new(),
             joined: 0,
             grants: 0,
+            address_grants: 0,
+            candidates: Vec::new(),
             sealing: Vec::new(),
             opening: Vec::new(),
             forgot_before: Vec::new(),
@@ -60,6 +65,8 @@ impl Side {
                 Output::Message(message) => self.messages.push(message),
                 Output::Join { .. } => self.joined += 1,
                 Output::StartMedia(_) => self.grants += 1,
+                Output::FindDirect(_) => self.address_grants += 1,
+                Output::Candidates { addresses, answer } => self.candidates.push((addresses, answer)),
                 Output::SealEpoch { epoch, .. } => self.sealing.push(epoch),
                 Output::OpenEpoch { epoch, .. } => self.opening.push(epoch),
                 Output::DropBefore(epoch) => self.forgot_before.push(epoch),
@@ -92,6 +99,7 @@ impl Side {
     fn is_silent(&self) -> bool {
         (self.joined, self.grants, self.messages.len(), self.sealing.len(), self.opening.len()) == (0, 0, 0, 0, 0)
             && self.letters.is_empty()
+            && self.address_grants == 0
     }
 }
 
@@ -315,6 +323,38 @@ fn a_false_proof_of_readiness_starts_nothing() {
     alice.work();
     assert!(matches!(&alice.ended[..], [Outcome::Fault(_)]));
     assert_eq!((alice.grants, alice.sealing.len()), (0, 0));
+}
+
+#[test]
+fn candidates_travel_under_the_seal_and_only_in_a_running_call() {
+    let address = || vec!["203.0.113.77:4567".parse().unwrap()];
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 5, at(0.0));
+    carry(&mut alice, &mut bob, at(0.1));
+    alice.machine.offer_candidates(address(), false);
+    alice.work();
+    assert!(alice.messages.is_empty() && (alice.address_grants, bob.address_grants) == (0, 0));
+
+    let (mut alice, mut bob) = in_call();
+    assert_eq!((alice.address_grants, bob.address_grants), (1, 1));
+    alice.machine.offer_candidates(address(), true);
+    alice.work();
+    let [CallMessage::Sealed(sealed)] = alice.messages.as_slice() else { panic!("{:?}", alice.messages) };
+    assert!(!sealed.windows(4).any(|bytes| bytes == [203, 0, 113, 77]), "the relay reads no address");
+    carry(&mut alice, &mut bob, at(2.0));
+    assert_eq!(bob.candidates, [(address(), true)]);
+}
+
+#[test]
+fn a_proof_for_a_direct_connection_holds_for_that_connection_and_side_only() {
+    let (alice, bob) = in_call();
+    let proof = alice.machine.prove_direct([1; 32]).unwrap();
+    assert!(bob.machine.check_direct([1; 32], &proof));
+    assert!(!bob.machine.check_direct([2; 32], &proof));
+    assert!(!alice.machine.check_direct([1; 32], &proof), "nobody's own proof comes back to him");
+    let (eve, _) = in_call();
+    assert!(!eve.machine.check_direct([1; 32], &proof));
+    assert_eq!(Side::new("nobody").machine.prove_direct([1; 32]), None);
 }
 
 /// What a hostile peer, or a stranger, can put before a machine that rings.

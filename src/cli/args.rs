@@ -71,6 +71,10 @@ pub struct MediaArgs {
     /// AV1 encoder: the faster one by a short trial on this machine, or libaom, or rav1e.
     #[arg(long, value_enum, default_value_t = EncoderArg::Auto)]
     pub encoder: EncoderArg,
+    /// Which way packets may go: between the two devices when that works, or by relay only, so that the other side never
+    /// learns this machine's address.
+    #[arg(long, value_enum, default_value_t = PathArg::Direct)]
+    pub path: PathArg,
     /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV).
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,

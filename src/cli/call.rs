@@ -9,7 +9,7 @@ use super::exit::{CliError, Exit};
 use super::{FrameLog, Recorder, output};
 use crate::call::{Outcome, UserConsent};
 use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
-use crate::engine::handle::{CallView, Command, EngineHandle, FrameCounts, ServerStatus, Snapshot};
+use crate::engine::handle::{CallView, Command, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot};
 use crate::engine::{Engine, clock};
 use crate::media::{Stage, Timestamp};
 use crate::store::profile::Profile;
@@ -28,6 +28,9 @@ struct Stats {
     talked_s: u64,
     epoch: u64,
     encoder: &'static str,
+    /// The way that was used last, and how often it had changed.
+    path: PathView,
+    path_changes: u32,
     frames: FrameCounts,
 }
 
@@ -95,7 +98,7 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
         SourceArg::Pattern => VideoChoice::Pattern,
         SourceArg::None => VideoChoice::None,
     };
-    let config = EngineConfig { video, video_source: Some(source), ..EngineConfig::default() };
+    let config = EngineConfig { video, video_source: Some(source), path: media.path.into(), ..EngineConfig::default() };
     let (engine, mut handle) = Engine::start(profile, config).map_err(CliError::failure)?;
     if !known {
         let (Some(name), Some(server)) = (media.name.clone(), media.server.clone()) else {
@@ -141,6 +144,7 @@ struct Watch {
     hung_up: bool,
     epoch: u64,
     encoder: &'static str,
+    path: (PathView, u32),
     frames: FrameCounts,
 }
 
@@ -153,7 +157,16 @@ impl Watch {
         let log = media.frame_log.as_deref().map(|path| FrameLog::create(path).map_err(named(path))).transpose()?;
         let recorder =
             media.record.as_deref().map(|path| Recorder::create(path, media.fps).map_err(named(path))).transpose()?;
-        Ok(Self { log, recorder, began: None, hung_up: false, epoch: 0, encoder: "", frames: FrameCounts::default() })
+        Ok(Self {
+            log,
+            recorder,
+            began: None,
+            hung_up: false,
+            epoch: 0,
+            encoder: "",
+            path: (PathView::default(), 0),
+            frames: FrameCounts::default(),
+        })
     }
 
     /// Stays with the call until it has ended; the outcome is the result.
@@ -173,13 +186,18 @@ impl Watch {
                     self.epoch = view.epoch;
                     self.encoder = view.encoder;
                     self.frames = view.frames;
+                    self.path = (view.path, view.path_changes);
                     let began = *self.began.get_or_insert(view.since);
                     let over = media.seconds.is_some_and(|s| clock::now().since(began) >= Duration::from_secs(s));
                     if over && !self.hung_up {
                         self.hung_up = true;
                         send(handle, Command::HangUp)?;
                     }
-                    "in call"
+                    match view.path {
+                        PathView::Relay => "in call, by relay",
+                        PathView::Direct => "in call, direct",
+                        PathView::Reconnecting => "reconnecting",
+                    }
                 }
                 CallView::Ended { outcome, talked_s, .. } => {
                     if outcome.exit_code() == 0 {
@@ -234,6 +252,8 @@ impl Watch {
                 talked_s,
                 epoch: self.epoch,
                 encoder: self.encoder,
+                path: self.path.0,
+                path_changes: self.path.1,
                 frames: self.frames,
             };
             output::write_json(path, &stats)?;

@@ -1,6 +1,7 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
 mod view;
+mod ways;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,7 @@ use super::config::{EngineConfig, VideoChoice};
 use super::contacts::Contacts;
 use super::encoder;
 use super::handle::{CallView, Command, DeviceOpens, ServerStatus, Snapshot};
-use super::path::{CallPath, Place};
+use super::path::CallPath;
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
 use super::topology::{CallIo, CallThreads, Ends, start_call};
@@ -26,6 +27,7 @@ use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
 use crate::net::client::ConnectError;
+use crate::net::direct::CallSocket;
 use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::Refusal;
@@ -58,6 +60,8 @@ pub struct Control {
     presence: Option<JoinHandle<()>>,
     dialing: Option<(Handle, bool, UserConsent)>,
     path: Option<CallPath>,
+    /// The socket of the call that ended last: its last words may still be on their way.
+    leaving: Option<CallSocket>,
     threads: Option<CallThreads>,
     ends: Option<Ends>,
     path_key: Option<Arc<SigningKey>>,
@@ -99,7 +103,9 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let timeout = control.machine.as_ref().and_then(Machine::poll_timeout);
+        let machine = control.machine.as_ref().and_then(Machine::poll_timeout);
+        let path = control.path.as_ref().and_then(CallPath::poll_timeout);
+        let timeout = machine.into_iter().chain(path).min();
         let pause = timeout.map_or(RENEW, |at| at.since(clock::now()));
         tokio::select! {
             command = commands.recv() => match command {
@@ -109,11 +115,13 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
             Some(event) = incoming.recv() => control.handle_event(event),
             () = tokio::time::sleep(pause) => {}
             _ = presence.tick() => control.ask_presence(),
-            _ = tick.tick(), if control.threads.is_some() => control.look(),
+            _ = tick.tick(), if control.path.is_some() => control.look(),
         }
         if let Some(machine) = &mut control.machine {
             machine.handle_timeout(clock::now());
         }
+        control.perform();
+        control.follow_path();
         control.perform();
         control.publish();
     }
@@ -121,8 +129,10 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
         machine.hang_up(clock::now());
     }
     control.perform();
-    // The room's task says the last words by itself.
-    tokio::time::sleep(TICK).await;
+    if let Some(socket) = control.leaving {
+        // The path's tasks say the last words by themselves.
+        let _ = tokio::time::timeout(session::LAST_WORDS, socket.endpoint().wait_idle()).await;
+    }
     Ok(())
 }
 
@@ -159,6 +169,7 @@ impl Control {
             presence: None,
             dialing: None,
             path: None,
+            leaving: None,
             threads: None,
             ends: Some(ends),
             path_key: None,
@@ -339,46 +350,7 @@ impl Control {
                 let kept = self.profile.save_trials(&self.trials);
                 self.tell_error(kept);
             }
-            Event::RoomOpen(connection) => {
-                if let Some(path) = &mut self.path {
-                    path.handle_open(connection);
-                }
-                self.use_connection();
-            }
-            Event::RoomLost => {
-                if let Some(path) = &mut self.path {
-                    path.handle_lost();
-                }
-                if let Some(machine) = &mut self.machine {
-                    machine.handle_path(false, now);
-                }
-                self.use_connection();
-            }
-            // A room without the peer is no path: what is said there is lost.
-            Event::PeerArrived => {
-                if let Some(path) = &mut self.path {
-                    path.handle_peer();
-                }
-                if let Some(machine) = &mut self.machine {
-                    machine.handle_path(true, now);
-                }
-            }
-            Event::PeerLeft => {
-                if let Some(machine) = &mut self.machine {
-                    machine.handle_path(false, now);
-                }
-            }
-            Event::RoomMessage(bytes) => {
-                let (Some(path), Some(machine)) = (&mut self.path, &mut self.machine) else { return };
-                match path.handle_bytes(&bytes) {
-                    Ok(Some(message)) => machine.handle_message(message, now),
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "the call's messages broke");
-                        machine.hang_up(now);
-                    }
-                }
-            }
+            event => self.handle_path_event(event, now),
         }
     }
 
@@ -414,11 +386,7 @@ impl Control {
         while let Some(output) = self.machine.as_mut().and_then(Machine::poll) {
             match output {
                 Output::Letter { to, call, content, .. } => self.write_letters(&to, call, &content),
-                Output::Join { room, leaf, .. } => {
-                    let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { continue };
-                    let place = Place { server, room, leaf };
-                    self.path = Some(CallPath::enter(place, key, &self.media, self.events.clone()));
-                }
+                Output::Join { room, leaf, peer_path_key } => self.enter_room(room, leaf, peer_path_key),
                 Output::Message(message) => {
                     if let Some(path) = &mut self.path {
                         path.send(message);
@@ -440,6 +408,12 @@ impl Control {
                     }
                 }
                 Output::StartMedia(grant) => self.start_media(grant),
+                Output::FindDirect(grant) => self.find_direct(grant),
+                Output::Candidates { addresses, answer } => {
+                    if let Some(path) = &mut self.path {
+                        path.handle_candidates(addresses, answer, clock::now());
+                    }
+                }
                 Output::Keyframe => {
                     if let Some(threads) = &self.threads {
                         threads.switches.keyframe.store(true, Ordering::Release);
@@ -471,7 +445,7 @@ impl Control {
             Ok(threads) => {
                 threads.switches.camera.store(self.switches.1, Ordering::Release);
                 self.threads = Some(threads);
-                self.use_connection();
+                self.connect_media();
             }
             Err(error) => {
                 self.tell(&error.to_string());
@@ -480,16 +454,6 @@ impl Control {
                 }
             }
         }
-    }
-
-    /// Sends and receives over the room's connection, if there is one.
-    fn use_connection(&mut self) {
-        let Some(threads) = &mut self.threads else { return };
-        let connection = self.path.as_ref().and_then(CallPath::connection);
-        if let Some(connection) = &connection {
-            let _ = threads.ways.try_send(connection.clone());
-        }
-        let _ = threads.seal.push(SealCommand::Way(connection));
     }
 
     fn set_switches(&mut self, microphone: bool, camera: bool) {
@@ -506,6 +470,9 @@ impl Control {
     /// Looks at a running call.
     fn look(&mut self) {
         let now = clock::now();
+        if let Some(path) = &mut self.path {
+            path.look(now);
+        }
         let (Some(threads), Some(machine)) = (&self.threads, &mut self.machine) else { return };
         if threads.switches.request_keyframe.load(Ordering::Acquire) && now.since(self.keyframe_asked) >= KEYFRAME_PAUSE
         {
@@ -541,9 +508,7 @@ impl Control {
         if let Some(threads) = self.threads.take() {
             self.ends = threads.stop();
         }
-        if let Some(mut path) = self.path.take() {
-            path.flush();
-        }
+        self.leave_room();
         self.path_key = None;
         let (peer, talked_s) = match &self.call {
             CallView::Active(view) => (view.peer.clone(), clock::now().since(view.since).as_secs()),

@@ -238,6 +238,8 @@ pub struct ActiveView {
     pub since: Timestamp,
     /// Direct or by relay.
     pub path: PathView,
+    /// How often the way has changed.
+    pub path_changes: u32,
     /// Own microphone is on.
     pub microphone_on: bool,
     /// Own camera is on.
@@ -288,7 +290,8 @@ pub struct FrameCounts {
 }
 
 /// Which way the packets go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PathView {
     /// Through the server's relay.
     #[default]

@@ -11,6 +11,7 @@ mod contacts;
 mod control;
 #[cfg(feature = "client")]
 pub mod counters;
+mod direct;
 #[cfg(feature = "client")]
 mod encoder;
 #[cfg(feature = "client")]

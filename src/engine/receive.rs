@@ -7,19 +7,25 @@ use tokio::sync::mpsc;
 
 use super::clock;
 use super::counters::SendSwitches;
-use crate::media::{RingSender, Stream};
+use crate::media::{RingSender, Stream, Timestamp};
 use crate::transport::reassemble::{Frame, Reassembler};
+use crate::transport::ways::Way;
 use crate::wire::packet::PacketHeader;
 
 /// How long a whole video frame waits for an earlier one.
 const VIDEO_PATIENCE: Duration = Duration::from_millis(30);
+/// How long it waits while the sender changes from one way to another: as long as the slower may take longer.
+const HANDOVER_PATIENCE: Duration = Duration::from_millis(250);
+/// How long after such a change packets of the other way may come.
+const HANDOVER: Duration = Duration::from_millis(500);
 /// How often the task looks at its clock when nothing comes.
 const NAP: Duration = Duration::from_millis(200);
 
-/// Receives from the newest connection.
+/// Receives from the relay and from the direct way at the same time: what is on its way over one when the sender changes
+/// to the other is not lost.
 pub struct ReceiveTask {
-    /// Connections, the newest counting.
-    pub ways: mpsc::Receiver<quinn::Connection>,
+    /// Connections, the newest of each way counting.
+    pub ways: mpsc::Receiver<(Way, quinn::Connection)>,
     /// Whole frames, in order.
     pub out: RingSender<Frame>,
     /// The call is over.
@@ -30,27 +36,42 @@ impl ReceiveTask {
     /// Runs until the call is over.
     pub async fn run(mut self) {
         let mut video = Reassembler::new(VIDEO_PATIENCE);
-        let mut way: Option<quinn::Connection> = None;
+        let (mut relay, mut direct) = (None, None);
+        // The way of the newest packet, and until when packets of the other may still come.
+        let (mut newest, mut patient_until) = (None, Timestamp::ZERO);
         while !self.switches.stopped() {
             let pause = video.poll_timeout().map_or(NAP, |at| at.since(clock::now()).min(NAP));
-            tokio::select! {
-                new = self.ways.recv() => match new {
-                    Some(new) => way = Some(new),
-                    None => return,
-                },
-                packet = datagram(way.as_ref()) => match packet {
-                    Some(packet) => {
-                        if let Some((header, payload)) = PacketHeader::read(&packet)
-                            && header.frame.stream == Stream::Video
-                        {
-                            video.handle_packet(header, payload, clock::now());
-                        }
+            let received = tokio::select! {
+                new = self.ways.recv() => {
+                    match new {
+                        Some((Way::Relay, new)) => relay = Some(new),
+                        Some((Way::Direct, new)) => direct = Some(new),
+                        None => return,
                     }
-                    None => way = None,
-                },
-                () = tokio::time::sleep(pause) => {}
+                    continue;
+                }
+                packet = datagram(relay.as_ref()) => {
+                    relay = relay.filter(|_| packet.is_some());
+                    packet.map(|packet| (Way::Relay, packet))
+                }
+                packet = datagram(direct.as_ref()) => {
+                    direct = direct.filter(|_| packet.is_some());
+                    packet.map(|packet| (Way::Direct, packet))
+                }
+                () = tokio::time::sleep(pause) => None,
+            };
+            let now = clock::now();
+            if let Some((way, packet)) = received
+                && let Some((header, payload)) = PacketHeader::read(&packet)
+                && header.frame.stream == Stream::Video
+            {
+                if newest.replace(way).is_some_and(|before| before != way) {
+                    patient_until = now + HANDOVER;
+                }
+                video.set_patience(if now < patient_until { HANDOVER_PATIENCE } else { VIDEO_PATIENCE });
+                video.handle_packet(header, payload, now);
             }
-            while let Some(frame) = video.poll_frame(clock::now()) {
+            while let Some(frame) = video.poll_frame(now) {
                 let _ = self.out.push(frame);
             }
         }

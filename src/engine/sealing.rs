@@ -17,6 +17,8 @@ use crate::transport::reassemble::Frame;
 use crate::wire::packet::FrameHeader;
 use crate::wire::record::SenderRecord;
 
+/// Largest packet, however much a way lets through.
+const MAX_PACKET_LEN: usize = 1400;
 const NAP: Duration = Duration::from_millis(200);
 
 /// From control to the sealing thread.
@@ -30,8 +32,29 @@ pub enum SealCommand {
         /// Own leaf.
         leaf: LeafIndex,
     },
-    /// Send over this connection from now on; none: there is no path.
-    Way(Option<quinn::Connection>),
+    /// Send this way from now on.
+    Way {
+        /// None: there is none.
+        way: Option<SendWay>,
+        /// What was sent last has probably not arrived.
+        lossy: bool,
+    },
+}
+
+/// Where packets go.
+pub struct SendWay {
+    /// Over this connection.
+    pub connection: quinn::Connection,
+    /// It ends at the peer: its largest packet is the largest that may be sent. Behind a relay there is another
+    /// connection, of which only the least is known.
+    pub direct: bool,
+}
+
+impl SendWay {
+    fn max_packet_len(&self) -> usize {
+        let max = self.direct.then(|| self.connection.max_datagram_size()).flatten();
+        max.map_or(DATAGRAM_LEN, |max| max.min(MAX_PACKET_LEN))
+    }
 }
 
 /// From control to the opening thread.
@@ -70,7 +93,7 @@ impl SealThread {
     pub fn run(mut self) -> RingSender<SentFrame> {
         self.bell.attend();
         let mut sealer: Option<(Sealer, LeafIndex)> = None;
-        let mut way: Option<quinn::Connection> = None;
+        let mut way: Option<SendWay> = None;
         let mut packetiser = Packetiser::default();
         let mut previous: Option<Stamps> = None;
         let mut plaintext = Vec::new();
@@ -80,9 +103,9 @@ impl SealThread {
             while let Some(command) = self.commands.pop() {
                 match command {
                     SealCommand::Epoch { base, epoch, leaf } => sealer = Some((Sealer::new(&base, epoch, leaf), leaf)),
-                    SealCommand::Way(new) => {
-                        // Whatever was lost between the paths, a keyframe lets the peer begin afresh.
-                        self.switches.keyframe.store(true, Ordering::Release);
+                    SealCommand::Way { way: new, lossy } => {
+                        // Whatever was lost, a keyframe lets the peer begin afresh; without loss it goes on.
+                        self.switches.keyframe.fetch_or(lossy, Ordering::Release);
                         way = new;
                     }
                 }
@@ -107,11 +130,11 @@ impl SealThread {
             };
             stamps.set(Stage::Sealed, clock::now());
             self.counters.sealed.count();
-            let max_len = way.max_datagram_size().map_or(DATAGRAM_LEN, |max| max.min(1400));
+            let max_len = way.max_packet_len();
             let mut first = true;
             packetiser.packetise(header, &sealed, max_len, |packet| {
                 // quinn drops its oldest datagrams when the network does not keep up; the peer then asks for a keyframe.
-                let _ = way.send_datagram(packet.into());
+                let _ = way.connection.send_datagram(packet.into());
                 if std::mem::take(&mut first) {
                     stamps.set(Stage::FirstPacketSent, clock::now());
                 }

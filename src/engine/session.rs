@@ -1,12 +1,15 @@
 //! The engine's conversations with the server, each a task of its own that reports to control.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 
-use crate::net::client::{ConnectError, ServerLink, connect};
+use super::direct::DirectEvent;
+use crate::net::client::{ConnectError, ServerLink, connect, connect_from};
+use crate::net::direct::CallSocket;
 use crate::net::streams::write_message;
 use crate::store::profile::StoredTrial;
 use crate::wire::address::ServerAddress;
@@ -15,6 +18,8 @@ use crate::wire::signal::{DeviceId, Role, ToClient, ToServer};
 /// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// Longest time that the end of a call is told.
+pub const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What a task reports to control.
 pub enum Event {
@@ -38,10 +43,14 @@ pub enum Event {
     PeerArrived,
     /// The peer is not there any more.
     PeerLeft,
-    /// A message of the peer.
-    RoomMessage(Vec<u8>),
     /// The encoders were tried.
     EncoderTried(StoredTrial),
+    /// A message of the peer, over whichever way.
+    CallMessage(Vec<u8>),
+    /// The server sees the call's socket at this address.
+    Observed(SocketAddr),
+    /// Something about a direct connection.
+    Direct(DirectEvent),
 }
 
 /// Reports to control; a full queue makes the tasks wait.
@@ -131,41 +140,48 @@ pub async fn deliver(
     }
 }
 
-/// Stays in the call's room, through losses of the connection; what comes from `messages` is said there.
+/// The call is over: what was said last goes out before the connection is closed.
+pub async fn say_last_words(writer: &mut quinn::SendStream, connection: &quinn::Connection) {
+    let _ = writer.finish();
+    let _ = tokio::time::timeout(LAST_WORDS, writer.stopped()).await;
+    connection.close(0_u32.into(), b"");
+}
+
+/// Stays in the call's room, through losses of the connection; what comes from `requests` is said there.
 pub async fn stay_in_room(
+    socket: CallSocket,
     server: ServerAddress,
     key: Arc<SigningKey>,
     room: [u8; 32],
     leaf: u8,
-    mut messages: mpsc::Receiver<Vec<u8>>,
+    mut requests: mpsc::Receiver<ToServer>,
     events: Events,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
-        if let Ok(mut link) = connect(&server, &key, Role::Relay { room, leaf }).await {
+        let role = Role::Relay { room, leaf };
+        if let Ok(mut link) = connect_from(socket.endpoint(), &server, &key, role).await {
             pause = FIRST_PAUSE;
             if events.send(Event::RoomOpen(link.connection.clone())).await.is_err() {
                 return;
             }
             loop {
                 let event = tokio::select! {
-                    message = messages.recv() => {
-                        let Some(message) = message else {
-                            // The call is over: let the last words out.
-                            let _ = link.writer.finish();
-                            let _ = tokio::time::timeout(FIRST_PAUSE, link.writer.stopped()).await;
-                            link.connection.close(0_u32.into(), b"");
+                    request = requests.recv() => {
+                        let Some(request) = request else {
+                            say_last_words(&mut link.writer, &link.connection).await;
                             return;
                         };
-                        if write_message(&mut link.writer, &ToServer::Room { message }).await.is_err() {
+                        if write_message(&mut link.writer, &request).await.is_err() {
                             break;
                         }
                         continue;
                     }
                     message = link.reader.read() => match message {
-                        Ok(ToClient::Room { message, .. }) => Event::RoomMessage(message),
+                        Ok(ToClient::Room { message, .. }) => Event::CallMessage(message),
                         Ok(ToClient::Arrived { .. }) => Event::PeerArrived,
                         Ok(ToClient::Left { .. }) => Event::PeerLeft,
+                        Ok(ToClient::Observed(address)) => Event::Observed(address),
                         Ok(ToClient::Refused(_)) | Err(_) => break,
                         Ok(_) => continue,
                     },
@@ -180,7 +196,7 @@ pub async fn stay_in_room(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        if messages.is_closed() && messages.is_empty() {
+        if requests.is_closed() && requests.is_empty() {
             return;
         }
     }

@@ -15,6 +15,7 @@ use crate::call::CaptureGrant;
 use crate::codec::dav1d::Dav1dDecoder;
 use crate::codec::{CodecError, EncoderKind};
 use crate::media::{Doorbell, RingReceiver, RingSender, SlotReader, SlotWriter, VideoFrame, ring, slot};
+use crate::transport::ways::Way;
 
 /// Encoded frames that wait for the sealing thread: it is always faster, so [`MOST_WAITING`](super::video::MOST_WAITING)
 /// are one too many already and the next picture is not encoded; the rest is for what a deep encoder gives at once when
@@ -51,8 +52,8 @@ pub struct CallThreads {
     pub seal: RingSender<SealCommand>,
     /// To the opening thread.
     pub open: RingSender<OpenCommand>,
-    /// Connections to receive from, the newest counting.
-    pub ways: tokio::sync::mpsc::Sender<quinn::Connection>,
+    /// Connections to receive from, the newest of each way counting.
+    pub ways: tokio::sync::mpsc::Sender<(Way, quinn::Connection)>,
     /// What control asks.
     pub switches: Arc<SendSwitches>,
     /// What happened.

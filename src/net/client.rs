@@ -1,6 +1,7 @@
 //! A client's connections to the server, of all three roles.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -64,25 +65,50 @@ pub struct ServerLink {
     pub domain: String,
 }
 
-/// A socket for connections of one purpose: sockets are not shared, so that purposes cannot be linked by their port.
-/// Must be called inside the runtime that is to drive it.
-pub fn endpoint(address: &SocketAddr) -> Result<quinn::Endpoint, ConnectError> {
-    let local: SocketAddr =
-        if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    quinn::Endpoint::client(local).map_err(|error| ConnectError::Local(error.to_string()))
-}
-
-/// Connects to the server at `address`, showing `own`, as `role`.
+/// Connects to the server at `address`, showing `own`, as `role`, from a socket of its own: purposes share no socket, so
+/// that they cannot be linked by their port.
 pub async fn connect(address: &ServerAddress, own: &SigningKey, role: Role) -> Result<ServerLink, ConnectError> {
-    tokio::time::timeout(CONNECT, connect_patiently(address, own, role)).await.map_err(|_| ConnectError::Unreachable)?
+    let endpoint = |to: &SocketAddr| {
+        let local: SocketAddr =
+            if to.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
+        quinn::Endpoint::client(local).map_err(|error| ConnectError::Local(error.to_string()))
+    };
+    connect_in_time(address, own, role, knobs::client(), endpoint).await
 }
 
-async fn connect_patiently(address: &ServerAddress, own: &SigningKey, role: Role) -> Result<ServerLink, ConnectError> {
+/// Enters a relay room from the socket of the call.
+pub async fn connect_from(
+    endpoint: &quinn::Endpoint,
+    address: &ServerAddress,
+    own: &SigningKey,
+    role: Role,
+) -> Result<ServerLink, ConnectError> {
+    connect_in_time(address, own, role, knobs::room(), |_| Ok(endpoint.clone())).await
+}
+
+async fn connect_in_time(
+    address: &ServerAddress,
+    own: &SigningKey,
+    role: Role,
+    knobs: Arc<quinn::TransportConfig>,
+    endpoint: impl FnOnce(&SocketAddr) -> Result<quinn::Endpoint, ConnectError>,
+) -> Result<ServerLink, ConnectError> {
+    let connecting = connect_patiently(address, own, role, knobs, endpoint);
+    tokio::time::timeout(CONNECT, connecting).await.map_err(|_| ConnectError::Unreachable)?
+}
+
+async fn connect_patiently(
+    address: &ServerAddress,
+    own: &SigningKey,
+    role: Role,
+    knobs: Arc<quinn::TransportConfig>,
+    endpoint: impl FnOnce(&SocketAddr) -> Result<quinn::Endpoint, ConnectError>,
+) -> Result<ServerLink, ConnectError> {
     let host = address.host.trim_start_matches('[').trim_end_matches(']');
     let resolved = tokio::net::lookup_host((host, address.port)).await.ok().and_then(|mut found| found.next());
     let resolved = resolved.ok_or_else(|| ConnectError::Resolve(address.host.clone()))?;
     let mut config = tls::client_config(own, address.key).map_err(|error| ConnectError::Local(error.to_string()))?;
-    config.transport_config(knobs::client());
+    config.transport_config(knobs);
     let connecting = endpoint(&resolved)?
         .connect_with(config, resolved, tls::SERVER_NAME)
         .map_err(|error| ConnectError::Local(error.to_string()))?;

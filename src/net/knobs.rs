@@ -21,6 +21,31 @@ pub fn client() -> Arc<TransportConfig> {
     Arc::new(config)
 }
 
+/// For a client's connection to a relay room: its silence is noticed sooner.
+#[must_use]
+pub fn room() -> Arc<TransportConfig> {
+    let mut config = common(8);
+    config.keep_alive_interval(Some(Duration::from_secs(1)));
+    config.max_concurrent_uni_streams(VarInt::from_u32(0)).max_concurrent_bidi_streams(VarInt::from_u32(0));
+    Arc::new(config)
+}
+
+/// For the connection between the two sides of a call, on both sides: one stream, short patience, quick first tries (the
+/// peer's address translator may only now be opening).
+#[must_use]
+pub fn direct() -> Arc<TransportConfig> {
+    let mut config = common(3);
+    config
+        .initial_rtt(Duration::from_millis(50))
+        .keep_alive_interval(Some(Duration::from_millis(250)))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_bidi_streams(VarInt::from_u32(1))
+        .stream_receive_window(VarInt::from_u32(128 * 1024))
+        .receive_window(VarInt::from_u32(128 * 1024))
+        .send_window(512 * 1024);
+    Arc::new(config)
+}
+
 /// For the server's side of a connection: a stranger may open one stream and fill little.
 #[must_use]
 pub fn server() -> Arc<TransportConfig> {

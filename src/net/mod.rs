@@ -2,6 +2,8 @@
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod direct;
 pub mod knobs;
 pub mod streams;
 pub mod tls;

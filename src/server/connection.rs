@@ -147,10 +147,18 @@ impl Session {
     async fn serve_room(&self, mut reader: MessageReader, room: &[u8; 32], leaf: u8) -> Result<(), StreamError> {
         let mut quota = requests();
         loop {
-            let ToServer::Room { message } = reader.read().await? else { return Err(StreamError::Malformed) };
-            if message.len() > MAX_ROOM_MESSAGE_BYTES || !quota.take(1.0, clock::now()) {
+            let request = reader.read().await?;
+            if !quota.take(1.0, clock::now()) {
                 return Err(StreamError::Malformed);
             }
+            let message = match request {
+                ToServer::Room { message } if message.len() <= MAX_ROOM_MESSAGE_BYTES => message,
+                ToServer::Observe => {
+                    self.send(ToClient::Observed(self.connection.remote_address()))?;
+                    continue;
+                }
+                _ => return Err(StreamError::Malformed),
+            };
             for other in self.state.others(room, leaf) {
                 let message = ToClient::Room { leaf, message: message.clone() };
                 if other.outbox.try_send(message).is_err() {

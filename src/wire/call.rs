@@ -2,6 +2,8 @@
 //!
 //! They travel numbered and in order over whichever path there is (see [`crate::transport::control`]).
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of an encoded message.
@@ -20,6 +22,15 @@ pub enum CallMessage {
     Sealed(Vec<u8>),
 }
 
+/// What goes over the stream of a direct connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DirectMessage {
+    /// First of all, from each side: proof of readiness, bound to this connection.
+    Ready([u8; 32]),
+    /// Numbered messages of the call, as they go over the relay too.
+    Call(Vec<u8>),
+}
+
 /// What only the other side can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
@@ -36,6 +47,13 @@ pub enum Note {
     KeyframeWanted,
     /// The sender hung up.
     HangUp,
+    /// Where the sender may be reached directly.
+    Candidates {
+        /// Unchecked: see [`crate::transport::candidates`].
+        addresses: Vec<SocketAddr>,
+        /// It answers an offer.
+        answer: bool,
+    },
 }
 
 /// The message in `bytes`; nothing if it is none, or too long.

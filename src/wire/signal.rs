@@ -3,6 +3,8 @@
 //!
 //! Each message is four bytes of length (big-endian) and that many bytes of postcard, at most [`MAX_MESSAGE_BYTES`].
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; a server refuses others.
@@ -89,6 +91,8 @@ pub enum ToClient {
         /// One for each name; false also for names that nobody has.
         online: Vec<bool>,
     },
+    /// The address that the server sees this connection come from.
+    Observed(SocketAddr),
 }
 
 /// Requests of a client.
@@ -121,6 +125,8 @@ pub enum ToServer {
         /// Name parts of handles, at most [`MAX_PRESENCE_NAMES`].
         names: Vec<String>,
     },
+    /// Relay: from which address do I come?
+    Observe,
 }
 
 /// Why the server says no.

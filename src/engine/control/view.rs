@@ -7,7 +7,7 @@ use crate::call::{Parties, State};
 use crate::crypto::identity::Identity;
 use crate::crypto::safety;
 use crate::engine::clock;
-use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, PathView, Snapshot};
+use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, Snapshot};
 use crate::engine::topology::CallThreads;
 
 impl Control {
@@ -57,11 +57,12 @@ impl Control {
                 let parties = &active.accepted.parties;
                 let (peer_microphone_on, peer_camera_on) = machine.peer_switches();
                 let own_root = self.identity.as_ref().map_or([0; 32], Identity::root);
-                let path = if machine.is_reconnecting() { PathView::Reconnecting } else { PathView::Relay };
+                let (path, path_changes) = self.view_path(machine.is_reconnecting());
                 self.call = CallView::Active(Box::new(ActiveView {
                     peer: peer(parties),
                     since,
                     path,
+                    path_changes,
                     microphone_on: self.switches.0,
                     camera_on: self.switches.1,
                     peer_microphone_on,

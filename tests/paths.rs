@@ -1,0 +1,98 @@
+//! The ways of a call between real programs on one machine: direct and by relay, and what happens when one is lost.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Bench, Talker};
+
+fn count(stats: &serde_json::Value, what: &str) -> u64 {
+    stats["frames"][what].as_u64().unwrap()
+}
+
+/// Somebody who waits for calls, and somebody who calls for so many seconds.
+fn pair(bench: &Bench, seconds: &str, answer: &[&str], call: &[&str]) -> (Talker, Talker) {
+    let (a, b) = (bench.path("a.json"), bench.path("b.json"));
+    let bob = bench.answering("bob", &[&["--auto-accept", "--stats", &b], answer].concat());
+    let mut alice = bench.client("call", "alice");
+    alice.args(["bob@127.0.0.1", "--seconds", seconds, "--stats", &a]).args(call);
+    (Talker::new(alice.spawn().unwrap()), Talker::new(bob))
+}
+
+fn end_well(alice: Talker, bob: Talker) {
+    let (well, said) = alice.end();
+    assert!(well && said.iter().any(|line| line == "You hung up."), "{said:?}");
+    let (well, said) = bob.end();
+    assert!(well && said.iter().any(|line| line == "They hung up."), "{said:?}");
+}
+
+#[test]
+fn a_call_becomes_direct_and_no_frame_is_lost_by_that() {
+    let bench = Bench::new();
+    let (mut alice, mut bob) = pair(&bench, "4", &[], &[]);
+    alice.wait_for("in call, direct");
+    bob.wait_for("in call, direct");
+    end_well(alice, bob);
+    let (a, b) = (bench.stats("a.json"), bench.stats("b.json"));
+    for (sender, receiver) in [(&a, &b), (&b, &a)] {
+        assert_eq!((&receiver["path"], &receiver["path_changes"]), (&"direct".into(), &1.into()), "{receiver}");
+        // What was sent while the other side was already hanging up may be missing.
+        assert!(count(receiver, "received") + 5 >= count(sender, "sent"), "{sender} {receiver}");
+        assert_eq!(count(receiver, "received"), count(receiver, "decoded"), "{receiver}");
+        assert_eq!(count(receiver, "unopened"), 0, "{receiver}");
+    }
+}
+
+#[test]
+fn one_side_that_hides_its_address_keeps_the_call_with_the_relay() {
+    for (answer, call) in [(["--path", "relay"].as_slice(), [].as_slice()), (&[], &["--path", "relay"])] {
+        let bench = Bench::new();
+        let (alice, bob) = pair(&bench, "4", answer, call);
+        end_well(alice, bob);
+        for name in ["a.json", "b.json"] {
+            let stats = bench.stats(name);
+            assert_eq!((&stats["path"], &stats["path_changes"]), (&"relay".into(), &0.into()), "{stats}");
+            assert!(count(&stats, "decoded") >= 30, "{stats}");
+        }
+    }
+}
+
+#[test]
+fn a_direct_call_outlives_the_server_and_ends_properly() {
+    let mut bench = Bench::new();
+    let (mut alice, mut bob) = pair(&bench, "14", &[], &[]);
+    alice.wait_for("in call, direct");
+    bob.wait_for("in call, direct");
+    bench.kill_server();
+    // Longer than any connection to the server lives without an answer.
+    std::thread::sleep(Duration::from_secs(10));
+    end_well(alice, bob);
+    let (a, b) = (bench.stats("a.json"), bench.stats("b.json"));
+    for (sender, receiver) in [(&a, &b), (&b, &a)] {
+        assert_eq!((&receiver["path"], &receiver["path_changes"]), (&"direct".into(), &1.into()), "{receiver}");
+        assert!(count(receiver, "received") + 5 >= count(sender, "sent"), "{sender} {receiver}");
+        assert!(count(receiver, "decoded") > 10 * 20, "{receiver}");
+    }
+}
+
+#[test]
+fn a_server_that_comes_back_finds_everybody_there_again() {
+    let mut bench = Bench::new();
+    let mut bob = bench.client("answer", "bob");
+    let mut bob = Talker::new(bob.args(["--auto-accept"]).spawn().unwrap());
+    let call = |bench: &Bench, seconds: &str| {
+        let mut alice = bench.client("call", "alice");
+        Talker::new(alice.args(["bob@127.0.0.1", "--seconds", seconds]).spawn().unwrap())
+    };
+    let mut alice = call(&bench, "6");
+    alice.wait_for("in call, direct");
+    bob.wait_for("in call, direct");
+    bench.restart_server();
+    let (well, said) = alice.end();
+    assert!(well, "{said:?}");
+    // The call went on for almost six seconds after the restart: presence is back within that time.
+    let (well, said) = call(&bench, "1").end();
+    assert!(well, "{said:?}");
+    bob.wait_for("They hung up.");
+    bob.wait_for("They hung up.");
+}
