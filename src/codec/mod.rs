@@ -3,6 +3,7 @@
 pub mod aom;
 pub mod dav1d;
 mod kind;
+pub mod opus;
 pub mod probe;
 pub mod rav1e;
 #[cfg(test)]

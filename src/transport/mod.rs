@@ -2,6 +2,7 @@
 
 pub mod candidates;
 pub mod control;
+pub mod jitter;
 pub mod packetise;
 pub mod punch;
 pub mod reassemble;

@@ -1,0 +1,141 @@
+//! Which microphones and speakers there are, and how they are opened: at 48 kHz where they can, in pieces of 10 ms.
+
+use cpal::traits::{DeviceTrait, HostTrait};
+use cpal::{BufferSize, Device, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use serde::Serialize;
+
+use super::SoundError;
+use crate::media::SAMPLE_RATE_HZ;
+
+/// What a device does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SoundKind {
+    /// Hears.
+    Microphone,
+    /// Plays.
+    Speaker,
+}
+
+/// A microphone or a speaker, as plain data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SoundDevice {
+    /// What it does.
+    pub kind: SoundKind,
+    /// What the system calls it; stays the same when others come and go.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Whether the system would choose it.
+    pub is_default: bool,
+    /// Samples a second that it runs at unless asked otherwise; 0 if it does not say.
+    pub rate_hz: u32,
+    /// Least and most samples a second.
+    pub rates_hz: (u32, u32),
+    /// Channels that it has unless asked otherwise; 0 if it does not say.
+    pub channels: u16,
+}
+
+/// All microphones and speakers, those of the system's choice first. Empty if there are none, or no sound system.
+#[must_use]
+pub fn devices() -> Vec<SoundDevice> {
+    let host = cpal::default_host();
+    let Ok(all) = host.devices() else { return Vec::new() };
+    let defaults = [SoundKind::Microphone, SoundKind::Speaker].map(|kind| default_device(&host, kind));
+    let mut found = Vec::new();
+    for device in all {
+        for (kind, default) in [SoundKind::Microphone, SoundKind::Speaker].into_iter().zip(&defaults) {
+            found.extend(describe(&device, kind, default.as_ref() == Some(&device)));
+        }
+    }
+    found.sort_by_key(|device| (device.kind == SoundKind::Speaker, !device.is_default));
+    found
+}
+
+fn describe(device: &Device, kind: SoundKind, is_default: bool) -> Option<SoundDevice> {
+    let rates: Vec<(u32, u32)> = match kind {
+        SoundKind::Microphone => device.supported_input_configs().ok()?.map(|range| rates(&range)).collect(),
+        SoundKind::Speaker => device.supported_output_configs().ok()?.map(|range| rates(&range)).collect(),
+    };
+    let least = rates.iter().map(|rates| rates.0).min()?;
+    let most = rates.iter().map(|rates| rates.1).max()?;
+    let usual = default_config(device, kind).ok();
+    Some(SoundDevice {
+        kind,
+        id: device.id().map(|id| id.id().to_owned()).unwrap_or_default(),
+        name: device.to_string(),
+        is_default,
+        rate_hz: usual.as_ref().map_or(0, SupportedStreamConfig::sample_rate),
+        rates_hz: (least, most),
+        channels: usual.as_ref().map_or(0, SupportedStreamConfig::channels),
+    })
+}
+
+fn rates(range: &cpal::SupportedStreamConfigRange) -> (u32, u32) {
+    (range.min_sample_rate(), range.max_sample_rate())
+}
+
+/// A device that was found, and how to open it.
+pub(super) struct Found {
+    pub device: Device,
+    pub name: String,
+    pub format: SampleFormat,
+    pub config: StreamConfig,
+}
+
+/// Finds a device by id or name, or the system's choice.
+pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, SoundError> {
+    let host = cpal::default_host();
+    let device = match wanted {
+        None => default_device(&host, kind).ok_or(match kind {
+            SoundKind::Microphone => SoundError::NoMicrophone,
+            SoundKind::Speaker => SoundError::NoSpeaker,
+        })?,
+        Some(wanted) => {
+            let usable = |device: &Device| match kind {
+                SoundKind::Microphone => device.supports_input(),
+                SoundKind::Speaker => device.supports_output(),
+            };
+            let mut all = host.devices().into_iter().flatten().filter(usable);
+            let named = |device: &Device| device.to_string() == wanted || device.id().is_ok_and(|id| id.id() == wanted);
+            all.find(named).ok_or_else(|| SoundError::NotFound(wanted.to_owned()))?
+        }
+    };
+    let name = device.to_string();
+    let unusable = |error: cpal::Error| SoundError::Unusable { name: name.clone(), why: error.to_string() };
+    let chosen = choose(default_config(&device, kind).map_err(unusable)?, &device, kind);
+    let piece = chosen.sample_rate() / 100;
+    let buffer_size = match chosen.buffer_size() {
+        SupportedBufferSize::Range { min, max } if (*min..=*max).contains(&piece) => BufferSize::Fixed(piece),
+        _ => BufferSize::Default,
+    };
+    let config = StreamConfig { buffer_size, ..chosen.config() };
+    Ok(Found { device, name, format: chosen.sample_format(), config })
+}
+
+fn default_device(host: &cpal::Host, kind: SoundKind) -> Option<Device> {
+    match kind {
+        SoundKind::Microphone => host.default_input_device(),
+        SoundKind::Speaker => host.default_output_device(),
+    }
+}
+
+fn default_config(device: &Device, kind: SoundKind) -> Result<SupportedStreamConfig, cpal::Error> {
+    match kind {
+        SoundKind::Microphone => device.default_input_config(),
+        SoundKind::Speaker => device.default_output_config(),
+    }
+}
+
+/// The device's own configuration, but at 48 kHz if it can do that too.
+fn choose(usual: SupportedStreamConfig, device: &Device, kind: SoundKind) -> SupportedStreamConfig {
+    if usual.sample_rate() == SAMPLE_RATE_HZ {
+        return usual;
+    }
+    let mut ranges: Vec<_> = match kind {
+        SoundKind::Microphone => device.supported_input_configs().into_iter().flatten().collect(),
+        SoundKind::Speaker => device.supported_output_configs().into_iter().flatten().collect(),
+    };
+    ranges.retain(|range| range.channels() == usual.channels() && range.sample_format() == usual.sample_format());
+    ranges.into_iter().find_map(|range| range.try_with_sample_rate(SAMPLE_RATE_HZ)).unwrap_or(usual)
+}
