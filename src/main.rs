@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use visavis::cli::{self, Cli};
 
+/// Ends a debug build that allocates in an audio callback; elsewhere it is the system's allocator.
+#[cfg(debug_assertions)]
+#[global_allocator]
+static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     cli::start_log(&cli);

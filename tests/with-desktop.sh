@@ -43,4 +43,8 @@ if ! pactl info >/dev/null 2>&1; then
   exit 1
 fi
 
+# What is played to the sink `microphone` is heard by the default microphone.
+pactl set-default-sink speaker
+pactl set-default-source microphone.monitor
+
 "$@"

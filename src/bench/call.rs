@@ -94,6 +94,7 @@ impl CallBench {
             video_source: Some(source),
             microphone: Some(crate::engine::config::SoundChoice::None),
             speaker: Some(crate::engine::config::SoundChoice::None),
+            raw_microphone: false,
             path: self.path,
         };
         let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };

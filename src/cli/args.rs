@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::config::{EncoderChoice, VideoChoice};
+use crate::engine::config::{EncoderChoice, SoundChoice, VideoChoice};
 use crate::net::PathPolicy;
 
 /// Private face-to-face calls.
@@ -75,6 +75,15 @@ pub struct MediaArgs {
     /// learns this machine's address.
     #[arg(long, value_enum, default_value_t = PathArg::Direct)]
     pub path: PathArg,
+    /// What to say: a WAV file (repeated), the system's microphone or one by name, or nothing.
+    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "device", value_parser = parse_sound)]
+    pub mic: SoundChoice,
+    /// Where to hear the other side: a WAV file to record to, the system's speaker or one by name, or nowhere.
+    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "device", value_parser = parse_sound)]
+    pub speaker: SoundChoice,
+    /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
+    #[arg(long)]
+    pub raw_mic: bool,
     /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV).
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,
@@ -213,6 +222,16 @@ pub enum SourceArg {
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
 fn parse_source(text: &str) -> Result<VideoChoice, std::convert::Infallible> {
     Ok(VideoChoice::parse(text))
+}
+
+/// `none`, `device`, `device:NAME` or a file.
+fn parse_sound(text: &str) -> Result<SoundChoice, String> {
+    match SoundChoice::parse(text) {
+        SoundChoice::File(path) if path.as_os_str().is_empty() => {
+            Err("give a WAV file, 'device', 'device:NAME' or 'none'".into())
+        }
+        choice => Ok(choice),
+    }
 }
 
 /// `WxH`, each 16 to 4096.

@@ -8,10 +8,14 @@ use super::args::{AnswerArgs, CallArgs, MediaArgs, SourceArg};
 use super::exit::{CliError, Exit};
 use super::{FrameLog, Recorder, output};
 use crate::call::{Outcome, UserConsent};
-use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
-use crate::engine::handle::{CallView, Command, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot};
+use crate::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::handle::{
+    CallView, Command, DeviceState, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot, SoundCounts, SoundView,
+};
 use crate::engine::{Engine, clock};
 use crate::media::{Stage, Timestamp};
+use crate::sound::devices::{SoundKind, devices};
+use crate::sound::{SoundError, wav};
 use crate::store::profile::Profile;
 
 /// Longest time for coming online.
@@ -32,6 +36,7 @@ struct Stats {
     path: PathView,
     path_changes: u32,
     frames: FrameCounts,
+    audio: SoundCounts,
 }
 
 /// Rings somebody and stays until the call is over.
@@ -88,6 +93,7 @@ fn asked_to_accept() -> Result<bool, CliError> {
 
 /// Opens the profile, starts the engine, makes the identity if there is none, and waits until the server is reached.
 fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), CliError> {
+    check_sound(media)?;
     let profile = Profile::open_named(profile).map_err(CliError::failure)?;
     let known = profile.settings().map_err(CliError::failure)?.handle.is_some();
     let (width, height) = media.size;
@@ -98,7 +104,14 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
         SourceArg::Pattern => VideoChoice::Pattern,
         SourceArg::None => VideoChoice::None,
     };
-    let config = EngineConfig { video, video_source: Some(source), path: media.path.into(), ..EngineConfig::default() };
+    let config = EngineConfig {
+        video,
+        video_source: Some(source),
+        microphone: Some(media.mic.clone()),
+        speaker: Some(media.speaker.clone()),
+        raw_microphone: media.raw_mic,
+        path: media.path.into(),
+    };
     let (engine, mut handle) = Engine::start(profile, config).map_err(CliError::failure)?;
     if !known {
         let (Some(name), Some(server)) = (media.name.clone(), media.server.clone()) else {
@@ -124,6 +137,22 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
     }
 }
 
+/// Says before the call what of the asked files and named devices cannot be used. Without the system's own choice a call
+/// goes on; what somebody named should be there.
+fn check_sound(media: &MediaArgs) -> Result<(), CliError> {
+    if let SoundChoice::File(path) = &media.mic {
+        wav::microphone(path).map_err(CliError::failure)?;
+    }
+    let named = [(SoundKind::Microphone, &media.mic), (SoundKind::Speaker, &media.speaker)];
+    for (kind, choice) in named {
+        let SoundChoice::Device(Some(name)) = choice else { continue };
+        if !devices().iter().any(|device| device.kind == kind && (device.id == *name || device.name == *name)) {
+            return Err(CliError::new(Exit::NoDevice, SoundError::NotFound(name.clone())));
+        }
+    }
+    Ok(())
+}
+
 fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {
     if handle.send(command) { Ok(()) } else { Err(CliError::failure("the engine has stopped")) }
 }
@@ -146,6 +175,7 @@ struct Watch {
     encoder: &'static str,
     path: (PathView, u32),
     frames: FrameCounts,
+    sound: SoundView,
 }
 
 impl Watch {
@@ -166,6 +196,7 @@ impl Watch {
             encoder: "",
             path: (PathView::default(), 0),
             frames: FrameCounts::default(),
+            sound: SoundView::default(),
         })
     }
 
@@ -187,6 +218,7 @@ impl Watch {
                     self.encoder = view.encoder;
                     self.frames = view.frames;
                     self.path = (view.path, view.path_changes);
+                    self.note_sound(&view.sound);
                     let began = *self.began.get_or_insert(view.since);
                     let over = media.seconds.is_some_and(|s| clock::now().since(began) >= Duration::from_secs(s));
                     if over && !self.hung_up {
@@ -218,6 +250,17 @@ impl Watch {
             handle.snapshots.has_changed().map_err(|_| CliError::failure("the engine has stopped"))?;
             handle.remote_bell.wait(Some(NAP));
         }
+    }
+
+    /// Keeps what sound is like, and says once what is missing.
+    fn note_sound(&mut self, sound: &SoundView) {
+        let pairs = [(&self.sound.microphone, &sound.microphone), (&self.sound.speaker, &sound.speaker)];
+        for (before, now) in pairs {
+            if let (DeviceState::Missing { why }, true) = (now, before != now) {
+                eprintln!("{why}");
+            }
+        }
+        self.sound = sound.clone();
     }
 
     fn serve(&mut self, handle: &mut EngineHandle) -> Result<(), CliError> {
@@ -255,6 +298,7 @@ impl Watch {
                 path: self.path.0,
                 path_changes: self.path.1,
                 frames: self.frames,
+                audio: self.sound.counts,
             };
             output::write_json(path, &stats)?;
         }

@@ -1,6 +1,8 @@
 //! Opus: 20 ms of 48 kHz mono a packet, at a constant rate and never silent, so that the length and the rhythm of the
 //! packets say nothing about what is spoken, or whether.
 
+use std::time::Duration;
+
 use opusic_c::{Application, Bitrate, Channels, Decoder, Encoder, ErrorCode, InbandFec, SampleRate, Signal};
 
 use super::CodecError;
@@ -11,6 +13,8 @@ const NAME: &str = "opus";
 pub const BITRATE_BPS: u32 = 48_000;
 /// Bytes of every packet.
 pub const PACKET_BYTES: usize = BITRATE_BPS as usize / 8 / 50;
+/// Time by which sound comes out later than it went in, besides its 20 ms: the encoder's look-ahead.
+pub const DELAY: Duration = Duration::from_micros(6_500);
 /// Largest packet that is looked at (RFC 6716, section 3.4, one frame of 20 ms).
 const MAX_PACKET_BYTES: usize = 1275;
 /// Loss that the encoder prepares for: each packet then carries a coarse copy of the one before (LBRR, RFC 6716,
@@ -193,6 +197,12 @@ mod tests {
         for _ in 0..500 {
             assert_eq!(encoder.encode(&[0.0; AUDIO_BLOCK_SAMPLES]).unwrap().len(), PACKET_BYTES);
         }
+    }
+
+    #[test]
+    fn the_delay_is_what_the_library_says() {
+        let look_ahead = OpusEncoder::open().unwrap().encoder.get_look_ahead().unwrap();
+        assert_eq!(DELAY, Duration::from_secs(1) * look_ahead / SAMPLE_RATE_HZ);
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub struct EngineConfig {
     pub microphone: Option<SoundChoice>,
     /// Where sound goes; `None`: the device chosen in the profile.
     pub speaker: Option<SoundChoice>,
+    /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
+    pub raw_microphone: bool,
     /// Which way packets may go.
     pub path: PathPolicy,
 }

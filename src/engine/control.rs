@@ -1,5 +1,6 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
+mod sound;
 mod view;
 mod ways;
 
@@ -20,6 +21,7 @@ use super::handle::{CallView, Command, DeviceOpens, ServerStatus, Snapshot};
 use super::path::CallPath;
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
+use super::sound::Ringer;
 use super::topology::{CallIo, CallThreads, Ends, start_call};
 use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, State, UserConsent};
 use crate::crypto::chain::{Chain, DeviceCard};
@@ -66,6 +68,8 @@ pub struct Control {
     ends: Option<Ends>,
     path_key: Option<Arc<SigningKey>>,
     switches: (bool, bool),
+    speaker_on: bool,
+    ringer: Option<Ringer>,
     keyframe_asked: Timestamp,
     opens: Arc<DeviceOpens>,
     snapshots: watch::Sender<Snapshot>,
@@ -174,6 +178,8 @@ impl Control {
             ends: Some(ends),
             path_key: None,
             switches: (true, true),
+            speaker_on: true,
+            ringer: None,
             keyframe_asked: Timestamp::ZERO,
             opens,
             snapshots,
@@ -215,6 +221,7 @@ impl Control {
                 }
             }
             Command::SetMicrophone { on } => self.set_switches(on, self.switches.1),
+            Command::SetSpeaker { on } => self.set_speaker(on),
             Command::SetCamera { on } => self.set_switches(self.switches.0, on),
             Command::AddContact { handle } => {
                 let own = self.identity.as_ref().map_or("", Identity::handle);
@@ -432,17 +439,24 @@ impl Control {
 impl Control {
     fn start_media(&mut self, grant: CaptureGrant) {
         let Some(ends) = self.ends.take() else { return };
+        // No echo of the bell reaches the microphone.
+        self.ringer = None;
+        self.speaker_on = true;
         let source = self.config.video_source.clone().unwrap_or(VideoChoice::Device(None));
         let io = CallIo {
             source,
             video: self.config.video,
             encoder: encoder::choose(&self.config.video, &self.trials),
+            microphone: self.microphone(),
+            raw_microphone: self.config.raw_microphone,
+            speaker: self.speaker(),
             ends,
             opens: Arc::clone(&self.opens),
             runtime: self.media.clone(),
         };
         match start_call(grant, io) {
             Ok(threads) => {
+                threads.switches.microphone.store(self.switches.0, Ordering::Release);
                 threads.switches.camera.store(self.switches.1, Ordering::Release);
                 self.threads = Some(threads);
                 self.connect_media();
@@ -505,6 +519,7 @@ impl Control {
 
     /// The call is over: every device is closed, the room is left.
     fn end_view(&mut self, outcome: Outcome) {
+        self.ringer = None;
         if let Some(threads) = self.threads.take() {
             self.ends = threads.stop();
         }

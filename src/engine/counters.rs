@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::sound::counters::SoundCounters;
+
 /// One number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -57,7 +59,7 @@ pub struct CallCounters {
     pub encoded_bytes: Counter,
     /// Times the encoder gave an error.
     pub encode_errors: Counter,
-    /// Frames that were sealed, of any stream.
+    /// Video frames that were sealed.
     pub sealed: Counter,
     /// Frames that could not be sealed and so were not sent.
     pub unsealed: Counter,
@@ -71,8 +73,8 @@ pub struct CallCounters {
     pub decoded: Counter,
     /// Times the decoder refused a bitstream.
     pub decode_errors: Counter,
-    /// Sound packets that came in.
-    pub sound_received: Counter,
+    /// What happened to sound.
+    pub sound: SoundCounters,
     /// Frames the encoder holds back now.
     pub encoder_depth: AtomicU32,
     /// Frames the decoder holds back now.
@@ -110,6 +112,8 @@ pub struct SendSwitches {
     pub camera: AtomicBool,
     /// The microphone is on.
     pub microphone: AtomicBool,
+    /// The speaker is on.
+    pub speaker: AtomicBool,
     /// Rate of the next video frame.
     pub bitrate_kbps: AtomicU32,
     /// The peer wants a keyframe of ours, or rather: we want one of the peer's and its request is still to be sent.
@@ -125,6 +129,7 @@ impl SendSwitches {
             keyframe: AtomicBool::new(false),
             camera: AtomicBool::new(camera),
             microphone: AtomicBool::new(true),
+            speaker: AtomicBool::new(true),
             bitrate_kbps: AtomicU32::new(bitrate_kbps),
             request_keyframe: AtomicBool::new(false),
         }

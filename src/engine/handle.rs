@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
+pub use super::sound::{DeviceState, SoundCounts, SoundView};
 use crate::call::UserConsent;
 use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
 
@@ -52,6 +53,11 @@ pub enum Command {
     Dismiss,
     /// Microphone on or off (packets keep flowing either way).
     SetMicrophone {
+        /// On.
+        on: bool,
+    },
+    /// Speaker on or off; off, the device is closed.
+    SetSpeaker {
         /// On.
         on: bool,
     },
@@ -242,6 +248,8 @@ pub struct ActiveView {
     pub path_changes: u32,
     /// Own microphone is on.
     pub microphone_on: bool,
+    /// Own speaker is on.
+    pub speaker_on: bool,
     /// Own camera is on.
     pub camera_on: bool,
     /// Peer says its microphone is on.
@@ -260,6 +268,8 @@ pub struct ActiveView {
     pub encoder: &'static str,
     /// Frames so far: captured, skipped, sent, received, decoded, not opened.
     pub frames: FrameCounts,
+    /// Devices, levels and packets of sound.
+    pub sound: SoundView,
 }
 
 /// Frames since the call began.

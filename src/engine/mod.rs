@@ -25,6 +25,8 @@ mod sealing;
 #[cfg(feature = "client")]
 mod session;
 #[cfg(feature = "client")]
+pub mod sound;
+#[cfg(feature = "client")]
 mod start;
 #[cfg(feature = "client")]
 mod topology;

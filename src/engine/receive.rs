@@ -63,13 +63,19 @@ impl ReceiveTask {
             let now = clock::now();
             if let Some((way, packet)) = received
                 && let Some((header, payload)) = PacketHeader::read(&packet)
-                && header.frame.stream == Stream::Video
             {
-                if newest.replace(way).is_some_and(|before| before != way) {
-                    patient_until = now + HANDOVER;
+                if header.frame.stream == Stream::Video {
+                    if newest.replace(way).is_some_and(|before| before != way) {
+                        patient_until = now + HANDOVER;
+                    }
+                    video.set_patience(if now < patient_until { HANDOVER_PATIENCE } else { VIDEO_PATIENCE });
+                    video.handle_packet(header, payload, now);
+                } else if header.fragments == 1 {
+                    // Sound is one packet a frame and has a jitter buffer of its own: nothing waits here.
+                    let sealed = payload.to_vec();
+                    let frame = Frame { header: header.frame, sealed, first_packet: now, complete: now };
+                    let _ = self.out.push(frame);
                 }
-                video.set_patience(if now < patient_until { HANDOVER_PATIENCE } else { VIDEO_PATIENCE });
-                video.handle_packet(header, payload, now);
             }
             while let Some(frame) = video.poll_frame(now) {
                 let _ = self.out.push(frame);

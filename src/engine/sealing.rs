@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::clock;
 use super::counters::{CallCounters, SendSwitches};
 use super::handle::SentFrame;
+use super::sound::ReceivedAudio;
 use crate::crypto::sframe::{BaseKey, Opener, Sealer};
 use crate::media::{
-    Doorbell, EncodedVideo, FrameId, KeyEpoch, LeafIndex, RingReceiver, RingSender, Stage, Stamps, Stream,
+    Doorbell, EncodedAudio, EncodedVideo, FrameId, KeyEpoch, LeafIndex, RingReceiver, RingSender, Stage, Stamps, Stream,
 };
 use crate::net::knobs::DATAGRAM_LEN;
 use crate::transport::packetise::Packetiser;
 use crate::transport::reassemble::Frame;
+use crate::wire;
 use crate::wire::packet::FrameHeader;
 use crate::wire::record::SenderRecord;
 
@@ -74,11 +76,13 @@ pub enum OpenCommand {
 
 /// The sealing thread. There is no way past it: what cannot be sealed is dropped and counted.
 pub struct SealThread {
+    /// From the microphone's thread; goes first.
+    pub sound: RingReceiver<EncodedAudio>,
     /// From the encoder.
     pub video: RingReceiver<EncodedVideo>,
     /// From control.
     pub commands: RingReceiver<SealCommand>,
-    /// Rung by both.
+    /// Rung by all.
     pub bell: Arc<Doorbell>,
     /// Stamps of what was sent, for logs.
     pub sent: RingSender<SentFrame>,
@@ -109,6 +113,23 @@ impl SealThread {
                         way = new;
                     }
                 }
+            }
+            while let Some(block) = self.sound.pop() {
+                plaintext.clear();
+                wire::sound::write(block.captured, &block.data, &mut plaintext);
+                let sealed = sealer.as_mut().and_then(|(sealer, leaf)| {
+                    let header = FrameHeader { leaf: *leaf, stream: Stream::Audio, keyframe: false, id: block.id };
+                    let sealed = sealer.seal(Stream::Audio, &header.metadata(), &plaintext).ok()?;
+                    Some((header, sealed))
+                });
+                let (Some((header, sealed)), Some(way)) = (sealed, &way) else {
+                    self.counters.sound.unsent.count();
+                    continue;
+                };
+                self.counters.sound.sent.count();
+                packetiser.packetise(header, &sealed, way.max_packet_len(), |packet| {
+                    let _ = way.connection.send_datagram(packet.into());
+                });
             }
             let Some(frame) = self.video.pop() else {
                 self.bell.wait(Some(NAP));
@@ -156,6 +177,8 @@ pub struct OpenThread {
     pub commands: RingReceiver<OpenCommand>,
     /// Rung by both.
     pub bell: Arc<Doorbell>,
+    /// To the speaker's thread. Full: newest dropped, and made up for there.
+    pub sound: RingSender<ReceivedAudio>,
     /// To the decoder.
     pub video: RingSender<EncodedVideo>,
     /// What control asks.
@@ -185,6 +208,16 @@ impl OpenThread {
                 self.counters.unopened.count();
                 continue;
             };
+            if stream == Stream::Audio {
+                let Some((captured, packet)) = wire::sound::read(&plaintext) else {
+                    self.counters.unopened.count();
+                    continue;
+                };
+                self.counters.sound.received.count();
+                let packet = EncodedAudio { id, captured, data: packet.to_vec() };
+                let _ = self.sound.push(ReceivedAudio { packet, arrived: frame.complete });
+                continue;
+            }
             if stream != Stream::Video {
                 continue;
             }

@@ -5,14 +5,16 @@ use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use super::capture::CaptureThread;
-use super::config::{VideoChoice, VideoSettings};
+use super::config::{SoundChoice, VideoChoice, VideoSettings};
 use super::counters::{CallCounters, SendSwitches};
 use super::handle::{DeviceOpens, SentFrame};
 use super::receive::ReceiveTask;
 use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
+use super::sound::{SoundReceiveThread, SoundSendThread};
 use super::video::{DecodeThread, EncodeThread, encoder_config};
 use crate::call::CaptureGrant;
 use crate::codec::dav1d::Dav1dDecoder;
+use crate::codec::opus::{OpusDecoder, OpusEncoder};
 use crate::codec::{CodecError, EncoderKind};
 use crate::media::{Doorbell, RingReceiver, RingSender, SlotReader, SlotWriter, VideoFrame, ring, slot};
 use crate::transport::ways::Way;
@@ -25,6 +27,12 @@ const ENCODED: usize = 8;
 const RECEIVED: usize = 32;
 /// Opened frames that wait for the decoder. Full: newest dropped, keyframe.
 const OPENED: usize = 16;
+/// Sound packets that wait for the sealing thread: 160 ms. Full: newest dropped and counted.
+const SOUND_ENCODED: usize = 8;
+/// Sound packets that wait for the speaker's thread: more than its jitter buffer keeps. Full: newest dropped.
+const SOUND_OPENED: usize = 32;
+/// Newly opened speakers that wait to be heard by the echo canceller.
+const REFERENCES: usize = 4;
 /// Key changes that wait for a media thread: one every two minutes comes.
 const COMMANDS: usize = 8;
 /// Stamps of sent frames that wait for a log. Full: newest dropped.
@@ -38,6 +46,12 @@ pub struct CallIo {
     pub video: VideoSettings,
     /// By which encoder.
     pub encoder: EncoderKind,
+    /// Where sound comes from.
+    pub microphone: SoundChoice,
+    /// Leave the microphone's sound as it is.
+    pub raw_microphone: bool,
+    /// Where sound goes.
+    pub speaker: SoundChoice,
     /// Where pictures and stamps go.
     pub ends: Ends,
     /// Counts what is opened.
@@ -60,7 +74,7 @@ pub struct CallThreads {
     pub counters: Arc<CallCounters>,
     /// What encodes.
     pub encoder: EncoderKind,
-    bells: [Arc<Doorbell>; 4],
+    bells: [Arc<Doorbell>; 6],
     capture: JoinHandle<SlotWriter<VideoFrame>>,
     decode: JoinHandle<SlotWriter<VideoFrame>>,
     sealing: JoinHandle<RingSender<SentFrame>>,
@@ -69,12 +83,13 @@ pub struct CallThreads {
 
 /// Starts every thread of a call. The grant is the proof that both sides said yes.
 pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
-    let CallIo { source, video, encoder, ends: Ends { remote, local, sent }, opens, runtime } = io;
+    let CallIo { source, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
+    let Ends { remote, local, sent } = ends;
     let camera = source != VideoChoice::None;
     let switches = Arc::new(SendSwitches::new(camera, video.bitrate_kbps));
     let counters = Arc::new(CallCounters::default());
-    let bells: [Arc<Doorbell>; 4] = std::array::from_fn(|_| Arc::default());
-    let [encode_bell, seal_bell, open_bell, decode_bell] = bells.clone();
+    let bells: [Arc<Doorbell>; 6] = std::array::from_fn(|_| Arc::default());
+    let [encode_bell, seal_bell, open_bell, decode_bell, microphone_bell, speaker_bell] = bells.clone();
 
     let (pictures, picture_slot) = slot(Arc::clone(&encode_bell));
     let (encoded_in, encoded_out) = ring("encoded", ENCODED, Arc::clone(&seal_bell));
@@ -82,12 +97,15 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
     let (received_in, received_out) = ring("received", RECEIVED, Arc::clone(&open_bell));
     let (open, open_commands) = ring("open commands", COMMANDS, Arc::clone(&open_bell));
     let (opened_in, opened_out) = ring("opened", OPENED, Arc::clone(&decode_bell));
+    let (sound_encoded_in, sound_encoded_out) = ring("sound encoded", SOUND_ENCODED, Arc::clone(&seal_bell));
+    let (sound_opened_in, sound_opened_out) = ring("sound opened", SOUND_OPENED, Arc::clone(&speaker_bell));
+    let (references_in, references_out) = ring("references", REFERENCES, Arc::clone(&microphone_bell));
     let (ways, new_ways) = tokio::sync::mpsc::channel(4);
 
     let shared = || (Arc::clone(&switches), Arc::clone(&counters));
     let decoder = Box::new(Dav1dDecoder::open()?);
     let (s, c) = shared();
-    let capture = CaptureThread { source, video, pictures, local, opens, switches: s, counters: c };
+    let capture = CaptureThread { source, video, pictures, local, opens: Arc::clone(&opens), switches: s, counters: c };
     let (s, c) = shared();
     let make_encoder = Box::new(move |picture: &_, bitrate_kbps| {
         encoder.open(&encoder_config(picture, video.fps, bitrate_kbps, encoder.threads()))
@@ -101,13 +119,21 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
         counters: c,
     };
     let (s, c) = shared();
-    let sealing =
-        SealThread { video: encoded_out, commands: seal_commands, bell: seal_bell, sent, switches: s, counters: c };
+    let sealing = SealThread {
+        sound: sound_encoded_out,
+        video: encoded_out,
+        commands: seal_commands,
+        bell: seal_bell,
+        sent,
+        switches: s,
+        counters: c,
+    };
     let (s, c) = shared();
     let opening = OpenThread {
         frames: received_out,
         commands: open_commands,
         bell: open_bell,
+        sound: sound_opened_in,
         video: opened_in,
         switches: s,
         counters: c,
@@ -115,11 +141,40 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
     let (s, c) = shared();
     let decode = DecodeThread { frames: opened_out, bell: decode_bell, out: remote, decoder, switches: s, counters: c };
 
+    let (s, c) = shared();
+    let speaking = SoundSendThread {
+        source: microphone,
+        raw: raw_microphone,
+        encoder: OpusEncoder::open()?,
+        out: sound_encoded_in,
+        references: references_out,
+        bell: microphone_bell,
+        opens: Arc::clone(&opens),
+        switches: s,
+        counters: c,
+    };
+    let (s, c) = shared();
+    let hearing = SoundReceiveThread {
+        sink: speaker,
+        decoder: OpusDecoder::open()?,
+        packets: sound_opened_out,
+        references: references_in,
+        bell: speaker_bell,
+        opens,
+        switches: s,
+        counters: c,
+    };
+
     runtime.spawn(ReceiveTask { ways: new_ways, out: received_in, switches: Arc::clone(&switches) }.run());
     let capture = spawn("capture", move || capture.run())?;
     let decode = spawn("decode", move || decode.run())?;
     let sealing = spawn("seal", move || sealing.run())?;
-    let others = vec![spawn("encode", move || encode.run())?, spawn("open", move || opening.run())?];
+    let others = vec![
+        spawn("encode", move || encode.run())?,
+        spawn("open", move || opening.run())?,
+        spawn("audio-send", move || speaking.run())?,
+        spawn("audio-receive", move || hearing.run())?,
+    ];
     Ok(CallThreads { seal, open, ways, switches, counters, encoder, bells, capture, decode, sealing, others })
 }
 

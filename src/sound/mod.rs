@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod level;
 pub mod microphone;
+pub mod opening;
 pub mod paced;
 pub mod processing;
 pub mod resample;

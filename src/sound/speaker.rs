@@ -18,7 +18,7 @@ use crate::media::{Doorbell, Timestamp};
 /// Longest time for opening a stream.
 pub(super) const BUILD: Duration = Duration::from_secs(2);
 /// A device without a callback for this long is gone.
-pub(super) const STALL: Duration = Duration::from_secs(2);
+pub(super) const STALL: Duration = Duration::from_secs(1);
 /// The longest callback is looked for anew this often.
 const LOOK: Duration = Duration::from_secs(2);
 

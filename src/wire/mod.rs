@@ -6,3 +6,5 @@ pub mod call;
 pub mod packet;
 pub mod record;
 pub mod signal;
+#[cfg(feature = "client")]
+pub mod sound;

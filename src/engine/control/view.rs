@@ -14,6 +14,7 @@ impl Control {
     /// Publishes a snapshot if anything has changed.
     pub(super) fn publish(&mut self) {
         self.view_call();
+        self.ring();
         let registered = self.registered;
         let me = self.identity.as_ref().map(|identity| Me { handle: identity.handle().to_owned(), registered });
         let snapshot = Snapshot {
@@ -64,6 +65,7 @@ impl Control {
                     path,
                     path_changes,
                     microphone_on: self.switches.0,
+                    speaker_on: self.speaker_on,
                     camera_on: self.switches.1,
                     peer_microphone_on,
                     peer_camera_on,
@@ -73,6 +75,11 @@ impl Control {
                     key_age_s: clock::now().since(machine.refreshed()).as_secs(),
                     encoder: self.threads.as_ref().map_or("", |threads| threads.encoder.name()),
                     frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
+                    sound: self
+                        .threads
+                        .as_ref()
+                        .map(|threads| threads.counters.sound.view(clock::now()))
+                        .unwrap_or_default(),
                 }));
             }
         }

@@ -1,0 +1,50 @@
+//! What control decides about sound: when the bell rings, which devices a call uses, whether the speaker is on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Control;
+use crate::engine::config::SoundChoice;
+use crate::engine::handle::CallView;
+use crate::engine::sound::Ringer;
+use crate::sound::tone::Tone;
+
+impl Control {
+    /// Begins or ends the tone that belongs to what is shown.
+    pub(super) fn ring(&mut self) {
+        let tone = match self.call {
+            CallView::Incoming { .. } => Some(Tone::Bell),
+            CallView::Outgoing { ringing: true, .. } => Some(Tone::RingBack),
+            _ => None,
+        };
+        if tone == self.ringer.as_ref().map(Ringer::tone) {
+            return;
+        }
+        self.ringer = None;
+        // A recording begins with the call, and nowhere is nowhere to ring.
+        if let (Some(tone), SoundChoice::Device(name)) = (tone, self.speaker()) {
+            match Ringer::start(tone, name, Arc::clone(&self.opens)) {
+                Ok(ringer) => self.ringer = Some(ringer),
+                Err(error) => self.tell(&format!("it cannot ring: {error}")),
+            }
+        }
+    }
+
+    /// Where a call's sound comes from.
+    pub(super) fn microphone(&self) -> SoundChoice {
+        self.config.microphone.clone().unwrap_or(SoundChoice::Device(None))
+    }
+
+    /// Where a call's sound goes.
+    pub(super) fn speaker(&self) -> SoundChoice {
+        self.config.speaker.clone().unwrap_or(SoundChoice::Device(None))
+    }
+
+    /// The person wants to hear the peer, or not; for this call.
+    pub(super) fn set_speaker(&mut self, on: bool) {
+        self.speaker_on = on;
+        if let Some(threads) = &self.threads {
+            threads.switches.speaker.store(on, Ordering::Release);
+        }
+    }
+}

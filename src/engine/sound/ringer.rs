@@ -1,0 +1,76 @@
+//! The bell before a call. It opens the speaker and nothing else, and is gone before a microphone is opened, so that no
+//! echo of it is ever sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+
+use super::NAP;
+use crate::engine::clock;
+use crate::engine::handle::DeviceOpens;
+use crate::media::{Doorbell, SAMPLE_RATE_HZ};
+use crate::sound::resample::Resampler;
+use crate::sound::speaker::DeviceSpeaker;
+use crate::sound::tone::{Player, Tone};
+use crate::sound::{SoundError, Speaker};
+
+/// A tone that sounds until it is dropped.
+pub struct Ringer {
+    tone: Tone,
+    stop: Arc<AtomicBool>,
+    bell: Arc<Doorbell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ringer {
+    /// Begins to sound on a speaker by id or name, or the system's choice. Without a speaker there is silence; the
+    /// window shows that somebody calls all the same.
+    pub fn start(tone: Tone, speaker: Option<String>, opens: Arc<DeviceOpens>) -> Result<Self, std::io::Error> {
+        let (stop, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Doorbell::new()));
+        let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
+        let body = move || {
+            if let Err(error) = sound(tone, speaker.as_deref(), &opens, &stopped, &rung) {
+                tracing::info!(%error, "no ring tone");
+            }
+        };
+        let thread = Builder::new().name("ringer".into()).spawn(body)?;
+        Ok(Self { tone, stop, bell, thread: Some(thread) })
+    }
+
+    /// What sounds.
+    pub const fn tone(&self) -> Tone {
+        self.tone
+    }
+}
+
+impl Drop for Ringer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.bell.ring();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn sound(
+    tone: Tone,
+    speaker: Option<&str>,
+    opens: &Arc<DeviceOpens>,
+    stop: &AtomicBool,
+    bell: &Arc<Doorbell>,
+) -> Result<(), SoundError> {
+    bell.attend();
+    let (mut speaker, _reference) = DeviceSpeaker::open(speaker, bell)?;
+    let _open = opens.speaker_opened();
+    let mut resampler = Resampler::new(SAMPLE_RATE_HZ, speaker.rate_hz())?;
+    let mut player = Player::new(tone);
+    while !stop.load(Ordering::Acquire) {
+        speaker.advance(clock::now())?;
+        while speaker.wanted() > 0 {
+            resampler.process(&player.piece(), |made| speaker.push(made));
+        }
+        bell.wait(Some(NAP));
+    }
+    Ok(())
+}
