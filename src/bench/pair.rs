@@ -62,7 +62,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts a server and two clients with these names, and waits until both are online.
+    /// Starts a server and two clients with these names, and waits until both are online and know their encoder.
     pub fn start(caller: (&str, EngineConfig), callee: (&str, EngineConfig)) -> Result<Self, PairError> {
         let folder = tempfile::Builder::new().prefix("visavis-").tempdir()?;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -127,7 +127,10 @@ impl Endpoint {
     }
 
     fn come_online(&mut self) -> Result<String, PairError> {
-        let settled = |now: &Snapshot| now.server == ServerStatus::Online || now.notice.is_some();
+        let settled = |now: &Snapshot| {
+            let online = now.server == ServerStatus::Online && !now.trying_encoders;
+            online || now.notice.is_some()
+        };
         let snapshot = self.handle.wait_for(Some(PATIENCE), settled).ok_or(PairError::Stopped)?;
         match (snapshot.me, snapshot.server) {
             (Some(me), ServerStatus::Online) => Ok(me.handle),

@@ -57,6 +57,7 @@ pub struct Control {
     machine: Option<Machine>,
     contacts: Contacts,
     trials: Vec<StoredTrial>,
+    trying_encoders: bool,
     call: CallView,
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
@@ -153,7 +154,7 @@ impl Control {
         };
         let contacts = Contacts::load(&profile)?;
         let trials = encoder::kept_trials(&profile);
-        encoder::start_trial(config.video, &trials, events.clone());
+        let trying_encoders = encoder::start_trial(config.video, &trials, events.clone());
         let settings = profile.settings()?;
         let registered = settings.handle.is_some();
         let server = settings.server.and_then(|text| text.parse().ok());
@@ -168,6 +169,7 @@ impl Control {
             machine,
             contacts,
             trials,
+            trying_encoders,
             call: CallView::Idle,
             notice: None,
             presence: None,
@@ -354,6 +356,7 @@ impl Control {
             }
             Event::EncoderTried(trial) => {
                 self.trials.push(trial);
+                self.trying_encoders = false;
                 let kept = self.profile.save_trials(&self.trials);
                 self.tell_error(kept);
             }

@@ -49,22 +49,23 @@ pub fn kept_trials(profile: &Profile) -> Vec<StoredTrial> {
     })
 }
 
-/// Begins a trial if one is needed; it reports by `events`.
+/// Begins a trial if one is needed, and says whether; it reports by `events`.
 ///
 /// Its thread is not waited for: it ends within a second by itself, and holds nothing but memory.
-pub fn start_trial(video: VideoSettings, trials: &[StoredTrial], events: Events) {
+pub fn start_trial(video: VideoSettings, trials: &[StoredTrial], events: Events) -> bool {
     let needed = video.encoder == EncoderChoice::Auto && !trials.iter().any(|trial| trial.applies(&video));
     if !needed {
-        return;
+        return false;
     }
     let started = Builder::new().name("probe".into()).spawn(move || {
         let trial = run_trial(&video);
         // Nobody listens any more when the engine has ended meanwhile.
         let _ = events.blocking_send(Event::EncoderTried(trial));
     });
-    if let Err(error) = started {
+    if let Err(error) = &started {
         tracing::warn!(%error, "the encoders cannot be tried");
     }
+    started.is_ok()
 }
 
 fn run_trial(video: &VideoSettings) -> StoredTrial {
@@ -146,12 +147,12 @@ mod tests {
         let video = VideoSettings::new(160, 96, 30);
         let (events, mut incoming) = tokio::sync::mpsc::channel(4);
         assert!(kept_trials(&profile).is_empty());
-        start_trial(video, &[], events.clone());
+        assert!(start_trial(video, &[], events.clone()));
         let Some(Event::EncoderTried(trial)) = incoming.blocking_recv() else { panic!("no report") };
         profile.save_trials(&[trial]).unwrap();
         let kept = kept_trials(&profile);
         assert!(kept[0].applies(&video));
-        start_trial(video, &kept, events);
+        assert!(!start_trial(video, &kept, events));
         assert!(incoming.blocking_recv().is_none(), "a second trial");
     }
 }

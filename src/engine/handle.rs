@@ -112,6 +112,8 @@ pub struct Snapshot {
     pub me: Option<Me>,
     /// Connection to the server.
     pub server: ServerStatus,
+    /// The encoders are being tried; a call that begins meanwhile uses the usual one.
+    pub trying_encoders: bool,
     /// The people this profile knows, by name.
     pub contacts: Arc<[Contact]>,
     /// The call, or how the last one ended.

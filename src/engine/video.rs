@@ -57,12 +57,16 @@ impl EncodeThread {
         self.bell.attend();
         let mut encoder: Option<(Box<dyn VideoEncoder>, (u32, u32))> = None;
         let mut waiting = VecDeque::with_capacity(16);
+        let mut expected = FrameId(0);
         let mut coded = Vec::with_capacity(2);
         while !self.switches.stopped() {
             let Some(frame) = self.frames.take() else {
                 self.bell.wait(Some(NAP));
                 continue;
             };
+            // Pictures that a newer one replaced in the slot.
+            self.counters.skipped.add(u64::from(frame.id.0.wrapping_sub(expected.0)));
+            expected = frame.id.next();
             if self.out.waiting() >= MOST_WAITING {
                 // Encoding a frame that cannot leave would break the chain of references behind it.
                 self.counters.skipped.count();

@@ -21,6 +21,7 @@ impl Control {
             started: true,
             me,
             server: self.status.clone(),
+            trying_encoders: self.trying_encoders,
             contacts: self.contacts.view(),
             call: self.call.clone(),
             notice: self.notice.clone(),
