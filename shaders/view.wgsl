@@ -42,7 +42,7 @@ fn rounded_rectangle(at: vec2f, half_size: vec2f, radius: f32) -> f32 {
 
 @fragment
 fn view_fragment(corner: Corner) -> @location(0) vec4f {
-    let luma = blend(luma_plane, corners(corner.sample, textureDimensions(luma_plane)));
+    let luma = blend(luma_plane, corner.sample);
     let half_size = view.size_px * 0.5;
     let distance = rounded_rectangle(corner.inside_px - half_size, half_size, view.radius_px);
     // A straight edge lies on pixel borders, half a pixel from the next centre: full cover there without rounding.

@@ -4,6 +4,7 @@ pub mod call;
 pub mod machine;
 pub mod pair;
 pub mod quality;
+pub mod render;
 pub mod report;
 pub mod summary;
 pub mod viewer;

@@ -130,6 +130,8 @@ pub struct AnswerArgs {
 pub enum BenchCommand {
     /// A whole call on this machine: two clients and a server through real sockets, every frame from capture to GPU.
     Call(BenchCallArgs),
+    /// Bringing a picture to the GPU and drawing it: planes by two ways of uploading against ready-made RGBA.
+    Render(BenchRenderArgs),
 }
 
 /// Options of `bench call`.
@@ -168,6 +170,20 @@ pub struct BenchCallArgs {
     /// Every frame as CSV.
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+}
+
+/// Options of `bench render`.
+#[derive(Debug, Args)]
+pub struct BenchRenderArgs {
+    /// Picture size.
+    #[arg(long, value_name = "WxH", default_value = "640x360", value_parser = parse_size)]
+    pub size: (u32, u32),
+    /// Pictures drawn by each way.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(50..=100_000))]
+    pub frames: u32,
+    /// All figures as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// Which AV1 encoder.

@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{BenchCallArgs, BenchCommand};
+use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs};
 use super::exit::{CliError, Exit};
 use super::output;
 use crate::bench::call::{BenchError, CallBench};
 use crate::bench::pair::PairError;
+use crate::bench::render;
 use crate::bench::report::{CallReport, write_csv};
 use crate::engine::config::VideoSettings;
-use crate::render::RenderError;
+use crate::render::{Gpu, RenderError};
 
 /// Runs a bench.
 pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
     match command {
         BenchCommand::Call(arguments) => bench_call(arguments),
+        BenchCommand::Render(arguments) => bench_render(arguments),
     }
 }
 
@@ -55,6 +57,14 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
         }
         _ => Ok(()),
     }
+}
+
+fn bench_render(arguments: &BenchRenderArgs) -> Result<(), CliError> {
+    let (width, height) = arguments.size;
+    let measure = || render::run(&Gpu::open()?, width, height, arguments.frames as usize);
+    let report = measure().map_err(|error| explain(BenchError::Render(error)))?;
+    print!("{report}");
+    arguments.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report))
 }
 
 /// A bar on a terminal, nothing else where.

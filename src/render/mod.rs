@@ -8,6 +8,7 @@
 //! The renderer takes the newest picture from whoever holds it and never waits for a decoder. Colour is handled in
 //! gamma space throughout, as egui does; targets are `Rgba8Unorm` or the window's own 8-bit format.
 
+pub mod baseline;
 pub mod colour;
 pub mod cpu;
 pub mod egui_offscreen;

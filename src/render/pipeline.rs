@@ -151,7 +151,7 @@ impl ViewRectangle {
 }
 
 /// A pipeline whose entry points are called after it: `fill_vertex`, `fill_fragment`.
-fn pipeline(
+pub(super) fn pipeline(
     device: &wgpu::Device,
     name: &str,
     source: String,

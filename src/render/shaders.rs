@@ -1,8 +1,9 @@
-//! The shader sources, built into the program; each shader stands behind the shared part.
+//! The shader sources, built into the program; those that show planes stand behind the shared part.
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 const FILL: &str = include_str!("../../shaders/fill.wgsl");
 const VIEW: &str = include_str!("../../shaders/view.wgsl");
+const RGBA: &str = include_str!("../../shaders/rgba.wgsl");
 
 /// A picture at its own size over a whole target.
 pub fn fill() -> String {
@@ -14,13 +15,18 @@ pub fn view() -> String {
     [COMMON, VIEW].concat()
 }
 
+/// A picture that is RGBA already; needs no shared part.
+pub const fn rgba() -> &'static str {
+    RGBA
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_shader_is_valid() {
-        for source in [fill(), view()] {
+        for source in [fill(), view(), rgba().to_owned()] {
             let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| {
                 panic!("{}", error.emit_to_string(&source));
             });
@@ -33,7 +39,7 @@ mod tests {
     #[test]
     fn no_shader_file_is_left_out() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let built_in = [COMMON, FILL, VIEW];
+        let built_in = [COMMON, FILL, VIEW, RGBA];
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
