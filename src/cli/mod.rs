@@ -7,6 +7,7 @@ mod exit;
 mod frame_log;
 mod output;
 mod recorder;
+mod window;
 
 use std::io::{self, Write};
 
@@ -34,7 +35,8 @@ pub fn start_log(cli: &Cli) {
 
 /// Does what was asked.
 pub fn run(cli: &Cli) -> Result<(), CliError> {
-    match &cli.command {
+    let Some(command) = &cli.command else { return window::window(&cli.profile) };
+    match command {
         CliCommand::Call(arguments) => call::call(&cli.profile, arguments),
         CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
         CliCommand::Bench(command) => bench::bench(command),

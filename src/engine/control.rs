@@ -448,6 +448,7 @@ impl Control {
         let source = self.config.video_source.clone().unwrap_or(VideoChoice::Device(None));
         let io = CallIo {
             source,
+            on: self.switches,
             video: self.config.video,
             encoder: encoder::choose(&self.config.video, &self.trials),
             microphone: self.microphone(),
@@ -459,8 +460,6 @@ impl Control {
         };
         match start_call(grant, io) {
             Ok(threads) => {
-                threads.switches.microphone.store(self.switches.0, Ordering::Release);
-                threads.switches.camera.store(self.switches.1, Ordering::Release);
                 self.threads = Some(threads);
                 self.connect_media();
             }

@@ -123,12 +123,12 @@ pub struct SendSwitches {
 impl SendSwitches {
     /// As a call begins.
     #[must_use]
-    pub const fn new(camera: bool, bitrate_kbps: u32) -> Self {
+    pub const fn new((microphone, camera): (bool, bool), bitrate_kbps: u32) -> Self {
         Self {
             stop: AtomicBool::new(false),
             keyframe: AtomicBool::new(false),
             camera: AtomicBool::new(camera),
-            microphone: AtomicBool::new(true),
+            microphone: AtomicBool::new(microphone),
             speaker: AtomicBool::new(true),
             bitrate_kbps: AtomicU32::new(bitrate_kbps),
             request_keyframe: AtomicBool::new(false),

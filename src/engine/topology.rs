@@ -42,6 +42,8 @@ const SENT: usize = 256;
 pub struct CallIo {
     /// Where pictures come from.
     pub source: VideoChoice,
+    /// Microphone and camera, as the person wants them from the first moment.
+    pub on: (bool, bool),
     /// How they are made.
     pub video: VideoSettings,
     /// By which encoder.
@@ -83,10 +85,10 @@ pub struct CallThreads {
 
 /// Starts every thread of a call. The grant is the proof that both sides said yes.
 pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
-    let CallIo { source, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
+    let CallIo { source, on, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
     let Ends { remote, local, sent } = ends;
-    let camera = source != VideoChoice::None;
-    let switches = Arc::new(SendSwitches::new(camera, video.bitrate_kbps));
+    let camera = on.1 && source != VideoChoice::None;
+    let switches = Arc::new(SendSwitches::new((on.0, camera), video.bitrate_kbps));
     let counters = Arc::new(CallCounters::default());
     let bells: [Arc<Doorbell>; 6] = std::array::from_fn(|_| Arc::default());
     let [encode_bell, seal_bell, open_bell, decode_bell, microphone_bell, speaker_bell] = bells.clone();

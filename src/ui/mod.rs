@@ -1,1 +1,14 @@
 //! The window: theme, screens, widgets. Knows the engine's handle and the renderer only.
+
+mod action;
+mod app;
+mod hud;
+pub mod icons;
+mod screens;
+mod shortcuts;
+pub mod theme;
+mod widgets;
+mod window;
+
+pub use app::App;
+pub use window::{WindowError, run};

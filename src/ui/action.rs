@@ -1,0 +1,56 @@
+//! What a person does on a screen. Screens only say it; [`super::App`] does it.
+
+/// One act of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Make an identity with this name at this server.
+    CreateProfile {
+        /// Name part of the handle.
+        name: String,
+        /// Server address with key.
+        server: String,
+    },
+    /// Ring somebody.
+    Call {
+        /// Whom.
+        handle: String,
+        /// With picture.
+        video: bool,
+    },
+    /// Answer, with or without the own picture.
+    Accept {
+        /// Show the own picture.
+        video: bool,
+    },
+    /// Refuse the call that rings.
+    Decline,
+    /// End the call, or stop ringing.
+    HangUp,
+    /// Leave the "call ended" screen.
+    Dismiss,
+    /// Microphone on or off.
+    Microphone(bool),
+    /// Camera on or off.
+    Camera(bool),
+    /// Keep somebody as a contact.
+    AddContact(String),
+    /// Forget a contact.
+    RemoveContact(String),
+    /// Call a contact by another name.
+    RenameContact {
+        /// Whom.
+        handle: String,
+        /// The new name; empty: none.
+        name: String,
+    },
+    /// Believe a contact's changed key.
+    TrustNewKey(String),
+    /// In or out of full screen.
+    ToggleFullScreen,
+    /// Show or hide the line of figures.
+    ToggleHud,
+    /// Show or hide the list of shortcuts.
+    ToggleHelp,
+    /// Something was copied.
+    Copied(&'static str),
+}

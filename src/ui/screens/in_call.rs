@@ -1,0 +1,278 @@
+//! Face to face: the peer's picture over the whole window, the own one in a corner, and controls that leave when nothing
+//! moves. What matters stays: that one is muted, that the connection is gone, which devices are open.
+
+use std::time::Duration;
+
+use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, RichText, Ui, Vec2, pos2, vec2};
+
+use super::ended::clock_duration;
+use super::safety::{self, safety_ui};
+use crate::engine::handle::{ActiveView, PathView};
+use crate::media::Timestamp;
+use crate::render::{Fit, VideoLook, VideoView};
+use crate::ui::action::Action;
+use crate::ui::icons;
+use crate::ui::shortcuts;
+use crate::ui::theme::{self, glass, space, text};
+use crate::ui::widgets::avatar;
+use crate::ui::widgets::buttons::{IconButton, Tone, icon_at, icon_ui, menu_item_ui};
+use crate::ui::widgets::self_view::{self, SelfView};
+
+/// The controls leave when nothing has moved for so long, in seconds.
+const STILL_S: f64 = 3.0;
+/// Height of the bar and the room around it.
+const BAR: f32 = 88.0;
+/// Across, in points.
+const BUTTON: f32 = 52.0;
+/// How bright the last picture is while the connection is gone.
+const DIMMED: f32 = 0.35;
+
+/// What this screen remembers.
+#[derive(Debug, Default)]
+pub struct InCall {
+    self_view: SelfView,
+    panel: bool,
+    moved_s: f64,
+}
+
+/// What this screen shows besides the call's own state.
+pub struct Scene<'a> {
+    /// The peer's picture.
+    pub remote: &'a VideoView,
+    /// The own picture.
+    pub local: &'a VideoView,
+    /// For the call's clock.
+    pub now: Timestamp,
+    /// Whether a camera and a microphone are open, by their handles.
+    pub lamps: Lamps,
+    /// The line of figures, if it is wanted.
+    pub hud: Option<&'a str>,
+    /// The window fills the screen.
+    pub full_screen: bool,
+}
+
+/// Devices that are open now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lamps {
+    /// A camera (or what stands in for one).
+    pub camera: bool,
+    /// A microphone (or what stands in for one).
+    pub microphone: bool,
+}
+
+impl InCall {
+    /// Draws the call; gives what was done.
+    pub fn in_call_ui(&mut self, ui: &mut Ui, view: &ActiveView, scene: &Scene) -> Option<Action> {
+        let area = ui.max_rect();
+        let shown = self.controls_are_shown(ui);
+        remote_ui(ui, area, view, scene.remote);
+        if view.path == PathView::Reconnecting {
+            reconnecting_ui(ui, area);
+        }
+        if let (true, Some((width, height))) = (view.camera_on, scene.local.picture_size()) {
+            let bar = if shown { BAR } else { 0.0 };
+            self.self_view.self_view_ui(ui, area, width as f32 / height as f32, bar, |painter, rect| {
+                let radius = f32::from(self_view::RADIUS);
+                scene.local.paint(painter, rect, VideoLook { fit: Fit::Cover, mirror: true, radius, brightness: 1.0 });
+            });
+        }
+        lamps_ui(ui, area, scene.lamps);
+        if let Some(words) = scene.hud {
+            hud_ui(ui, area, if shown { BAR } else { space(14) }, words);
+        }
+        let mut done = None;
+        if shown {
+            done = self.head_ui(ui, area, view, scene.now).or(bar_ui(ui, area, view, scene.full_screen));
+        } else if !view.microphone_on {
+            muted_ui(ui, area);
+        }
+        self.panel_ui(ui, area, view);
+        done
+    }
+
+    /// Whether the controls are there: something moved lately, the keyboard is on one of them, or a panel is open.
+    fn controls_are_shown(&mut self, ui: &Ui) -> bool {
+        let (now_s, active) = ui.input(|input| {
+            let moved = input.pointer.delta() != Vec2::ZERO || input.pointer.any_down();
+            (input.time, moved || !input.events.is_empty())
+        });
+        if active || self.moved_s == 0.0 {
+            self.moved_s = now_s;
+        }
+        let held = self.panel || Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.focused().is_some());
+        let left_s = self.moved_s + STILL_S - now_s;
+        if !held && left_s > 0.0 {
+            ui.ctx().request_repaint_after(Duration::from_secs_f64(left_s));
+        }
+        held || left_s > 0.0
+    }
+
+    /// Who it is, how long, and the lock.
+    fn head_ui(&mut self, ui: &mut Ui, area: Rect, view: &ActiveView, now: Timestamp) -> Option<Action> {
+        let at = area.left_top() + vec2(space(4), space(4));
+        pane_ui(ui, "call head", Align2::LEFT_TOP, at, |ui| {
+            ui.set_max_width((area.width() - space(40)).max(space(40)));
+            let (icon, tone) =
+                if view.peer.key_changed { (icons::WARNING, Tone::Stop) } else { (icons::LOCK, Tone::GlassQuiet) };
+            let lock = IconButton::new(icon, "Security of this call", tone).diameter(32.0).pressed(self.panel);
+            if ui.add(lock).clicked() {
+                self.panel = !self.panel;
+            }
+            ui.add(egui::Label::new(strong(&view.peer.name, glass::TEXT)).truncate());
+            ui.label(RichText::new(clock_duration(now.since(view.since).as_secs())).color(glass::WEAK));
+            if !view.peer_microphone_on {
+                icon_ui(ui, icons::MICROPHONE_OFF, 18.0, glass::WEAK);
+                ui.label(RichText::new("muted").size(text::SMALL).color(glass::WEAK));
+            }
+            ui.add_space(space(1));
+        });
+        None
+    }
+
+    fn panel_ui(&mut self, ui: &mut Ui, area: Rect, view: &ActiveView) {
+        if !self.panel {
+            return;
+        }
+        if ui.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.panel = false;
+            return;
+        }
+        let width = safety::WIDTH.min(area.width() - space(8));
+        Area::new(Id::unique("security"))
+            .order(Order::Foreground)
+            .fixed_pos(area.left_top() + vec2(space(4), space(18)))
+            .show(ui.ctx(), |ui| {
+                ui.set_max_size(vec2(width, (area.height() - space(18) - BAR).max(space(40))));
+                if safety_ui(ui, view) {
+                    self.panel = false;
+                }
+            });
+    }
+}
+
+fn strong(words: &str, colour: egui::Color32) -> RichText {
+    RichText::new(words).font(theme::strong(text::BODY)).color(colour)
+}
+
+fn remote_ui(ui: &mut Ui, area: Rect, view: &ActiveView, remote: &VideoView) {
+    ui.painter().rect_filled(area, 0.0, glass::CANVAS);
+    if view.peer_camera_on && remote.picture_size().is_some() {
+        let brightness = if view.path == PathView::Reconnecting { DIMMED } else { 1.0 };
+        remote.paint(ui.painter(), area, VideoLook { brightness, ..VideoLook::default() });
+        return;
+    }
+    let centre = area.center() - vec2(0.0, space(8));
+    avatar::paint(ui.painter(), centre, super::ringing::AVATAR, &view.peer.handle, &view.peer.name);
+    let words = if view.peer_camera_on { "Waiting for the first picture…" } else { "Their camera is off" };
+    let below = pos2(area.center().x, centre.y + super::ringing::AVATAR / 2.0 + space(5));
+    let place = Rect::from_center_size(below, vec2(area.width() - space(8), space(6)));
+    ui.put(place, egui::Label::new(RichText::new(words).color(glass::WEAK)));
+}
+
+fn reconnecting_ui(ui: &mut Ui, area: Rect) {
+    pane_ui(ui, "reconnecting", Align2::CENTER_CENTER, area.center(), |ui| {
+        ui.add_space(space(1));
+        icon_ui(ui, icons::NO_CONNECTION, 20.0, glass::WARNING);
+        ui.label(strong("Reconnecting…", glass::TEXT));
+        ui.label(RichText::new("what you see is the last that came").color(glass::WEAK));
+        ui.add_space(space(1));
+    });
+}
+
+/// The bar at the bottom.
+fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool) -> Option<Action> {
+    let mut done = None;
+    let at = pos2(area.center().x, area.bottom() - space(4));
+    pane_ui(ui, "call bar", Align2::CENTER_BOTTOM, at, |ui| {
+        ui.spacing_mut().item_spacing.x = space(3);
+        ui.add_space(space(1));
+        let (icon, name, tone) = if view.microphone_on {
+            (icons::MICROPHONE, "Mute microphone", Tone::Glass)
+        } else {
+            (icons::MICROPHONE_OFF, "Unmute microphone", Tone::GlassOff)
+        };
+        if ui.add(round(icon, name, tone).hint(shortcuts::MICROPHONE.words)).clicked() {
+            done = Some(Action::Microphone(!view.microphone_on));
+        }
+        let (icon, name, tone) = if view.camera_on {
+            (icons::CAMERA, "Turn camera off", Tone::Glass)
+        } else {
+            (icons::CAMERA_OFF, "Turn camera on", Tone::GlassOff)
+        };
+        if ui.add(round(icon, name, tone).hint(shortcuts::CAMERA.words)).clicked() {
+            done = Some(Action::Camera(!view.camera_on));
+        }
+        let more = ui.add(round(icons::MORE, "More", Tone::Glass));
+        Popup::menu(&more).align(egui::RectAlign::TOP).gap(space(4)).show(|ui| {
+            ui.set_min_width(240.0);
+            let (icon, words) = if full_screen {
+                (icons::LEAVE_FULL_SCREEN, "Leave full screen")
+            } else {
+                (icons::FULL_SCREEN, "Full screen")
+            };
+            for (icon, words, keys, action) in [
+                (icon, words, shortcuts::FULL_SCREEN.words, Action::ToggleFullScreen),
+                (icons::FIGURES, "Figures", shortcuts::HUD.words, Action::ToggleHud),
+                (icons::KEYBOARD, "Shortcuts", shortcuts::HELP.words, Action::ToggleHelp),
+            ] {
+                if menu_item_ui(ui, icon, words, Some(keys)) {
+                    done = Some(action);
+                }
+            }
+        });
+        if ui.add(round(icons::HANG_UP, "Hang up", Tone::Stop).hint(shortcuts::HANG_UP.words)).clicked() {
+            done = Some(Action::HangUp);
+        }
+        ui.add_space(space(1));
+    });
+    done
+}
+
+const fn round(icon: char, name: &str, tone: Tone) -> IconButton<'_> {
+    IconButton::new(icon, name, tone).diameter(BUTTON)
+}
+
+/// Stays when the bar has gone: nobody should have to wonder whether they are heard.
+fn muted_ui(ui: &mut Ui, area: Rect) {
+    pane_ui(ui, "muted", Align2::CENTER_BOTTOM, pos2(area.center().x, area.bottom() - space(4)), |ui| {
+        ui.add_space(space(1));
+        icon_ui(ui, icons::MICROPHONE_OFF, 18.0, glass::WARNING);
+        ui.label(strong("You are muted", glass::TEXT));
+        ui.add_space(space(1));
+    });
+}
+
+/// Which devices are open, whatever the switches say.
+fn lamps_ui(ui: &Ui, area: Rect, lamps: Lamps) {
+    let mut at = area.right_top() + vec2(-space(7), space(7));
+    for (open, icon, name) in
+        [(lamps.camera, icons::CAMERA, "Camera is on"), (lamps.microphone, icons::MICROPHONE, "Microphone is on")]
+    {
+        if open {
+            let place = Rect::from_center_size(at, Vec2::splat(28.0));
+            ui.painter().circle_filled(at, 14.0, glass::PANE);
+            icon_at(ui, at, icon, 16.0, glass::LIVE);
+            let lamp = ui.interact(place, Id::unique(name), egui::Sense::hover());
+            lamp.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Status, true, name));
+            lamp.on_hover_text(name);
+            at.x -= 34.0;
+        }
+    }
+}
+
+fn hud_ui(ui: &Ui, area: Rect, above: f32, words: &str) {
+    let at = area.center_bottom() - vec2(0.0, above);
+    let galley =
+        ui.painter().layout(words.to_owned(), theme::plain(text::SMALL), glass::TEXT, area.width() - space(16));
+    let place = Align2::CENTER_BOTTOM.anchor_size(at, galley.size() + vec2(space(4), space(2)));
+    ui.painter().rect_filled(place, 6.0, glass::PANE);
+    ui.painter().galley(place.min + vec2(space(2), space(1)), galley, glass::TEXT);
+}
+
+/// A dark pane over the picture, in a row.
+fn pane_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, contents: impl FnOnce(&mut Ui)) {
+    Area::new(Id::unique(name)).pivot(pivot).fixed_pos(at).order(Order::Middle).show(ui.ctx(), |ui| {
+        let frame = Frame::new().fill(glass::PANE).corner_radius(BUTTON as u8 / 2 + 8).inner_margin(Margin::same(8));
+        frame.show(ui, |ui| ui.with_layout(Layout::left_to_right(Align::Center), contents));
+    });
+}

@@ -1,0 +1,78 @@
+//! Ringing out, and the moment between the accept and the first picture.
+
+use egui::{Align2, Rect, Stroke, Ui, Vec2, pos2, vec2};
+
+use crate::engine::handle::Peer;
+use crate::ui::action::Action;
+use crate::ui::icons;
+use crate::ui::theme::{self, glass, space, text};
+use crate::ui::widgets::avatar;
+use crate::ui::widgets::buttons::{IconButton, Tone};
+
+/// Across, in points.
+pub const AVATAR: f32 = 128.0;
+/// Across, in points.
+pub const ANSWER_BUTTON: f32 = 64.0;
+
+/// Whom we ring, how far it is, and a way out.
+pub fn ringing_ui(ui: &mut Ui, peer: &Peer, video: bool, ringing: bool) -> Option<Action> {
+    let state = match (ringing, video) {
+        (false, _) => "Calling…",
+        (true, true) => "Ringing · video call",
+        (true, false) => "Ringing · audio call",
+    };
+    person_ui(ui, peer, state);
+    hang_up_ui(ui, "Cancel the call")
+}
+
+/// Accepted: keys and a path are being made.
+pub fn connecting_ui(ui: &mut Ui, peer: &Peer) -> Option<Action> {
+    person_ui(ui, peer, "Connecting · agreeing on keys");
+    hang_up_ui(ui, "Hang up")
+}
+
+/// Somebody in the middle of an empty canvas, with a line below the name. Gives the place below the line.
+pub fn person_ui(ui: &mut Ui, peer: &Peer, line: &str) -> f32 {
+    let area = ui.max_rect();
+    let painter = ui.painter();
+    painter.rect_filled(area, 0.0, glass::CANVAS);
+    let centre = pos2(area.center().x, area.top() + area.height() * 0.36);
+    for ring in 1..=3_u8 {
+        painter.circle_stroke(centre, AVATAR / 2.0 + 28.0 * f32::from(ring), Stroke::new(14.0, glass::RIPPLE));
+    }
+    avatar::paint(painter, centre, AVATAR, &peer.handle, &peer.name);
+    let mut top = centre.y + AVATAR / 2.0 + space(8);
+    for (words, font, colour) in [
+        (peer.name.as_str(), theme::strong(text::DISPLAY), glass::TEXT),
+        (line, theme::plain(text::HEADING), glass::WEAK),
+    ] {
+        let height = font.size * 1.4;
+        let place = Rect::from_min_size(pos2(area.left() + space(4), top), vec2(area.width() - space(8), height));
+        let label = egui::Label::new(egui::RichText::new(words).font(font).color(colour)).truncate();
+        ui.put(place, label);
+        top += height + space(1);
+    }
+    top
+}
+
+fn hang_up_ui(ui: &mut Ui, name: &str) -> Option<Action> {
+    let button = IconButton::new(icons::HANG_UP, name, Tone::Stop).diameter(ANSWER_BUTTON);
+    ui.put(low_row(ui, 1)[0], button).clicked().then_some(Action::HangUp)
+}
+
+/// Places for `count` round buttons in a row, low on the screen.
+pub fn low_row(ui: &Ui, count: usize) -> Vec<Rect> {
+    let area = ui.max_rect();
+    let pitch = (ANSWER_BUTTON + space(18)).min(area.width() / count.max(1) as f32);
+    let y = area.bottom() - (area.height() * 0.16).max(space(20));
+    let left = area.center().x - pitch * (count.saturating_sub(1)) as f32 / 2.0;
+    (0..count)
+        .map(|index| Rect::from_center_size(pos2(left + pitch * index as f32, y), Vec2::splat(ANSWER_BUTTON)))
+        .collect()
+}
+
+/// Words below a round button.
+pub fn caption(ui: &Ui, button: Rect, words: &str) {
+    let place = pos2(button.center().x, button.bottom() + space(3));
+    ui.painter().text(place, Align2::CENTER_TOP, words, theme::plain(text::SMALL), glass::WEAK);
+}

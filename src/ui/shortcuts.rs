@@ -1,0 +1,127 @@
+//! Keys that do something wherever the keyboard is, and their list.
+
+use egui::{Id, InputState, Key, KeyboardShortcut, Modal, Modifiers, RichText, Ui};
+
+use super::action::Action;
+use super::theme::{self, space, text};
+use super::widgets::buttons::{TextButton, Tone};
+use crate::engine::handle::CallView;
+
+/// A combination of keys and what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortcut {
+    /// The keys as people write them.
+    pub words: &'static str,
+    /// What they do.
+    pub does: &'static str,
+    keys: KeyboardShortcut,
+}
+
+const fn shortcut(words: &'static str, does: &'static str, modifiers: Modifiers, key: Key) -> Shortcut {
+    Shortcut { words, does, keys: KeyboardShortcut::new(modifiers, key) }
+}
+
+const CTRL_SHIFT: Modifiers = Modifiers { ctrl: true, shift: true, ..Modifiers::NONE };
+
+/// Microphone on or off.
+pub const MICROPHONE: Shortcut = shortcut("Ctrl+Shift+M", "Microphone on or off", CTRL_SHIFT, Key::M);
+/// Camera on or off.
+pub const CAMERA: Shortcut = shortcut("Ctrl+Shift+V", "Camera on or off", CTRL_SHIFT, Key::V);
+/// Hang up.
+pub const HANG_UP: Shortcut = shortcut("Ctrl+Shift+H", "Hang up, or decline", CTRL_SHIFT, Key::H);
+/// Full screen.
+pub const FULL_SCREEN: Shortcut = shortcut("F11", "Full screen", Modifiers::NONE, Key::F11);
+/// The line of figures.
+pub const HUD: Shortcut = shortcut("F3", "Figures of the call", Modifiers::NONE, Key::F3);
+/// The list of shortcuts.
+pub const HELP: Shortcut = shortcut("?", "This list", Modifiers::NONE, Key::Questionmark);
+
+const ALL: [Shortcut; 6] = [MICROPHONE, CAMERA, HANG_UP, FULL_SCREEN, HUD, HELP];
+
+/// What the keys pressed just now mean; `typing`: the keyboard writes into a field.
+pub fn handle_keys(input: &mut InputState, call: &CallView, typing: bool) -> Option<Action> {
+    if input.consume_shortcut(&FULL_SCREEN.keys) {
+        return Some(Action::ToggleFullScreen);
+    }
+    if input.consume_shortcut(&HUD.keys) {
+        return Some(Action::ToggleHud);
+    }
+    // The question mark needs Shift on most keyboards.
+    if !typing && (input.consume_shortcut(&HELP.keys) || input.consume_key(Modifiers::SHIFT, Key::Questionmark)) {
+        return Some(Action::ToggleHelp);
+    }
+    if let CallView::Active(view) = call {
+        if input.consume_shortcut(&MICROPHONE.keys) {
+            return Some(Action::Microphone(!view.microphone_on));
+        }
+        if input.consume_shortcut(&CAMERA.keys) {
+            return Some(Action::Camera(!view.camera_on));
+        }
+    }
+    let way_out = match call {
+        CallView::Idle | CallView::Ended { .. } => None,
+        CallView::Incoming { .. } => Some(Action::Decline),
+        CallView::Outgoing { .. } | CallView::Connecting { .. } | CallView::Active(_) => Some(Action::HangUp),
+    };
+    way_out.filter(|_| input.consume_shortcut(&HANG_UP.keys))
+}
+
+/// The list of all shortcuts. True: close it.
+pub fn help_ui(ui: &Ui) -> bool {
+    let modal = Modal::new(Id::unique("shortcuts")).show(ui.ctx(), |ui| {
+        ui.set_width(360.0);
+        ui.label(RichText::new("Shortcuts").font(theme::strong(text::TITLE)));
+        ui.add_space(space(2));
+        let palette = theme::palette(ui.ctx());
+        egui::Grid::new("list of shortcuts").num_columns(2).spacing([space(8), space(2)]).show(ui, |ui| {
+            for shortcut in ALL {
+                ui.label(RichText::new(shortcut.words).font(theme::strong(text::BODY)));
+                ui.label(RichText::new(shortcut.does).color(palette.weak));
+                ui.end_row();
+            }
+            ui.label(RichText::new("Tab, Enter").font(theme::strong(text::BODY)));
+            ui.label(RichText::new("To the next control, and press it").color(palette.weak));
+            ui.end_row();
+        });
+        ui.add_space(space(3));
+        ui.add(TextButton::new("Close", Tone::Main)).clicked()
+    });
+    modal.inner || modal.should_close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::handle::{ActiveView, Peer};
+    use egui::{Event, RawInput};
+
+    fn press(modifiers: Modifiers, key: Key, call: &CallView, typing: bool) -> Option<Action> {
+        let ctx = egui::Context::default();
+        let event = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
+        let input = RawInput { events: vec![Event::ModifiersChanged(modifiers), event], ..RawInput::default() };
+        let mut action = None;
+        let _ = ctx.run_ui(input, |ui| action = ui.input_mut(|input| handle_keys(input, call, typing)));
+        action
+    }
+
+    #[test]
+    fn shortcuts_do_what_the_list_says() {
+        let active = CallView::Active(Box::new(ActiveView { microphone_on: true, ..ActiveView::default() }));
+        let incoming = CallView::Incoming { peer: Peer::default(), video: true, since: crate::media::Timestamp::ZERO };
+        assert_eq!(press(CTRL_SHIFT, Key::M, &active, false), Some(Action::Microphone(false)));
+        assert_eq!(press(CTRL_SHIFT, Key::V, &active, false), Some(Action::Camera(true)));
+        assert_eq!(press(CTRL_SHIFT, Key::H, &active, false), Some(Action::HangUp));
+        assert_eq!(press(CTRL_SHIFT, Key::H, &incoming, false), Some(Action::Decline));
+        assert_eq!(press(CTRL_SHIFT, Key::H, &CallView::Idle, false), None);
+        assert_eq!(press(CTRL_SHIFT, Key::M, &CallView::Idle, false), None);
+        assert_eq!(press(Modifiers::NONE, Key::F3, &active, false), Some(Action::ToggleHud));
+        assert_eq!(press(Modifiers::NONE, Key::F11, &CallView::Idle, true), Some(Action::ToggleFullScreen));
+    }
+
+    #[test]
+    fn a_question_mark_in_a_field_is_only_typed() {
+        let idle = CallView::Idle;
+        assert_eq!(press(Modifiers::SHIFT, Key::Questionmark, &idle, false), Some(Action::ToggleHelp));
+        assert_eq!(press(Modifiers::SHIFT, Key::Questionmark, &idle, true), None);
+    }
+}

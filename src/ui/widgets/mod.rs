@@ -1,0 +1,7 @@
+//! Building blocks of the screens: each draws one thing and knows no engine.
+
+pub mod avatar;
+pub mod buttons;
+pub mod page;
+pub mod self_view;
+pub mod toast;

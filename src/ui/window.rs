@@ -1,0 +1,64 @@
+//! The real window around [`App`]: opens it, and says in words why it does not open.
+
+use eframe::{CreationContext, NativeOptions};
+use egui::ViewportBuilder;
+
+use super::App;
+use crate::engine::handle::EngineHandle;
+use crate::render::VideoPainter;
+use crate::render::gpu::window_configuration;
+
+/// Size of the window when it opens for the first time, and the least that it can be, in points.
+const SIZE: [f32; 2] = [1040.0, 700.0];
+const LEAST: [f32; 2] = [420.0, 560.0];
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    /// Neither X11 nor Wayland.
+    #[error(
+        "no display: {0}; start Visavis from a desktop, or set DISPLAY or WAYLAND_DISPLAY. Without one, use `visavis call` \
+         and `visavis answer`"
+    )]
+    NoDisplay(String),
+    /// No adapter, or none that can draw into a window.
+    #[error(
+        "no GPU can be used: {0}; install a Vulkan or OpenGL driver (on Debian and Ubuntu: apt install \
+         mesa-vulkan-drivers, which also has a software one), or choose another with WGPU_BACKEND=gl"
+    )]
+    NoGpu(String),
+    /// Something else of the window system.
+    #[error("the window cannot be opened: {0}")]
+    Other(String),
+}
+
+/// Opens the window and stays until it is closed.
+pub fn run(handle: EngineHandle) -> Result<(), WindowError> {
+    let options = NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_title("Visavis")
+            .with_app_id("visavis")
+            .with_inner_size(SIZE)
+            .with_min_inner_size(LEAST),
+        wgpu_options: window_configuration(),
+        ..NativeOptions::default()
+    };
+    let create = |cc: &CreationContext<'_>| {
+        let state = cc.wgpu_render_state.as_ref().ok_or("the window has no GPU")?;
+        let app = App::new(&cc.egui_ctx, handle, &VideoPainter::of_window(state)?);
+        Ok(Box::new(Window(app)) as Box<dyn eframe::App>)
+    };
+    eframe::run_native("visavis", options, Box::new(create)).map_err(|error| match error {
+        eframe::Error::Wgpu(error) => WindowError::NoGpu(error.to_string()),
+        eframe::Error::WinitEventLoop(error) => WindowError::NoDisplay(error.to_string()),
+        other => WindowError::Other(other.to_string()),
+    })
+}
+
+struct Window(App);
+
+impl eframe::App for Window {
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.0.ui(ui);
+    }
+}

@@ -1,0 +1,311 @@
+//! Clicks through the window with real engines and a real server behind it: the same contents as in the real window,
+//! driven through AccessKit by the names that a screen reader would say.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egui::{Key, Modifiers, Role};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use tempfile::TempDir;
+use visavis::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
+use visavis::engine::handle::DeviceOpens;
+use visavis::engine::{Engine, clock};
+use visavis::render::{Gpu, VideoPainter};
+use visavis::server::{RunningServer, ServerConfig};
+use visavis::store::profile::Profile;
+use visavis::ui::App;
+
+/// Longest time for anything between two engines on this machine, with room for a busy one.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server and a folder for profiles.
+struct World {
+    folder: TempDir,
+    server: RunningServer,
+    painter: Arc<VideoPainter>,
+}
+
+/// Somebody at a window.
+struct Person {
+    window: Harness<'static>,
+    opens: Arc<DeviceOpens>,
+    _engine: Engine,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = ServerConfig {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            data: folder.path().join("server"),
+            domain: None,
+        };
+        let painter = VideoPainter::offscreen(&Gpu::open().unwrap()).unwrap();
+        Self { server: RunningServer::start(&config).unwrap(), folder, painter }
+    }
+
+    /// A window over the profile `folder`.
+    fn open(&self, folder: &str) -> Person {
+        let profile = Profile::open(&self.folder.path().join(folder)).unwrap();
+        let config = EngineConfig {
+            video: VideoSettings::new(160, 96, 30),
+            video_source: Some(VideoChoice::Pattern),
+            microphone: Some(SoundChoice::None),
+            speaker: Some(SoundChoice::None),
+            ..EngineConfig::default()
+        };
+        let (engine, handle) = Engine::start(profile, config).unwrap();
+        let opens = Arc::clone(&handle.device_opens);
+        let (mut app, mut handle, painter) = (None, Some(handle), Arc::clone(&self.painter));
+        let window = Harness::builder().with_size(egui::vec2(1040.0, 700.0)).build_ui(move |ui| {
+            let app = app.get_or_insert_with(|| App::new(ui.ctx(), handle.take().unwrap(), &painter));
+            app.ui(ui);
+        });
+        Person { window, opens, _engine: engine }
+    }
+
+    /// Somebody who has been through the first run.
+    fn person(&self, name: &str) -> Person {
+        let mut person = self.open(name);
+        person.register(name, &self.server.address().to_string());
+        person.see("You are ready");
+        person.press("Show my contacts");
+        person.see("Nobody here yet");
+        person
+    }
+
+    /// Two people who have each other as contacts.
+    fn two(&self) -> (Person, Person) {
+        let (mut alice, mut bob) = (self.person("alice"), self.person("bob"));
+        alice.add("bob");
+        bob.add("alice@127.0.0.1");
+        (alice, bob)
+    }
+}
+
+impl Person {
+    /// Steps until `holds`.
+    fn until(&mut self, what: &str, holds: impl Fn(&Harness) -> bool) {
+        let start = clock::now();
+        loop {
+            self.window.step();
+            if holds(&self.window) {
+                return;
+            }
+            assert!(
+                clock::now().since(start) < PATIENCE,
+                "{what} did not come about; on the screen: {:?}",
+                self.screen()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Everything that a screen reader finds.
+    fn screen(&self) -> Vec<String> {
+        let nodes = self.window.root().children_recursive();
+        nodes.filter_map(|node| node.accesskit_node().label().or(node.accesskit_node().value())).collect()
+    }
+
+    fn see(&mut self, words: &str) {
+        self.until(words, |window| window.query_all_by_label_contains(words).next().is_some());
+    }
+
+    fn press(&mut self, name: &str) {
+        self.until(name, |window| window.query_by_label(name).is_some());
+        self.window.get_by_label(name).click();
+        self.window.run_steps(3);
+    }
+
+    fn sees(&self, words: &str) -> bool {
+        self.window.query_all_by_label_contains(words).next().is_some()
+    }
+
+    fn write(&mut self, field: &str, text: &str) {
+        self.window.get_by_role_and_label(Role::TextInput, field).focus();
+        self.window.step();
+        self.window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.window.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        self.window.run_steps(2);
+    }
+
+    fn register(&mut self, name: &str, server: &str) {
+        self.see("Welcome to Visavis");
+        self.write("Your name on the server", name);
+        self.write("Server address", server);
+        self.press("Continue");
+    }
+
+    fn add(&mut self, handle: &str) {
+        self.press("Add contact");
+        self.write("Handle", handle);
+        self.press("Add");
+        self.see("Video call to");
+    }
+
+    fn shortcut(&mut self, key: Key) {
+        self.window.key_press_modifiers(Modifiers::CTRL | Modifiers::SHIFT, key);
+        self.window.run_steps(2);
+    }
+
+    /// Buttons and fields that a screen reader could not name.
+    fn nameless(&self) -> Vec<String> {
+        let controls = [Role::Button, Role::TextInput, Role::CheckBox, Role::ComboBox, Role::Slider];
+        let nodes = self.window.root().children_recursive();
+        let nameless = nodes.filter(|node| {
+            let node = node.accesskit_node();
+            controls.contains(&node.role()) && node.label().is_none_or(|label| label.trim().is_empty())
+        });
+        nameless.map(|node| format!("{:?}", node.accesskit_node().role())).collect()
+    }
+}
+
+#[test]
+fn a_whole_call_is_clicked_through_on_both_sides() {
+    let world = World::new();
+    let (mut alice, mut bob) = world.two();
+    alice.see("Available");
+
+    alice.press("Video call to bob");
+    alice.see("Ringing");
+    bob.see("wants a video call");
+    assert_eq!(bob.nameless(), [""; 0]);
+    assert_eq!((alice.opens.counts(), bob.opens.counts()), ((0, 0, 0), (0, 0, 0)), "nothing opens before the yes");
+    bob.press("Accept");
+
+    for person in [&mut alice, &mut bob] {
+        person.see("Your own picture");
+        person.see("Camera is on");
+        person.until("the first picture", |window| {
+            window.query_all_by_label_contains("Waiting for the first picture").next().is_none()
+        });
+        assert_eq!(person.nameless(), [""; 0]);
+    }
+    alice.press("Mute microphone");
+    alice.see("Unmute microphone");
+    bob.see("muted");
+    bob.shortcut(Key::V);
+    bob.see("Camera off");
+    alice.see("Their camera is off");
+    bob.until("the camera's handle is dropped", |window| window.query_by_label("Camera is on").is_none());
+    assert!(!bob.opens.open_now().0);
+
+    alice.press("Security of this call");
+    bob.press("Security of this call");
+    let number = |person: &Person| {
+        let groups = person.window.root().children_recursive().filter_map(|node| node.accesskit_node().value());
+        groups.filter(|text| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit())).collect::<Vec<_>>()
+    };
+    assert_eq!(number(&alice).len(), 12);
+    assert_eq!(number(&alice), number(&bob), "both sides compare the same digits");
+    alice.press("Close");
+
+    alice.press("Hang up");
+    alice.see("You hung up.");
+    bob.see("They hung up.");
+    bob.see("Talked for");
+    assert_eq!(bob.nameless(), [""; 0]);
+    alice.press("Done");
+    alice.see("Contacts");
+    assert_eq!((alice.opens.open_now(), bob.opens.open_now()), ((false, false), (false, false)));
+}
+
+#[test]
+fn declining_cancelling_and_answering_without_a_camera_are_told_to_the_other_side() {
+    let world = World::new();
+    let (mut alice, mut bob) = world.two();
+    alice.press("Video call to bob");
+    bob.press("Decline");
+    alice.see("They declined the call.");
+    bob.press("Done");
+
+    alice.press("Call again");
+    bob.see("wants a video call");
+    alice.press("Cancel the call");
+    bob.see("The call was cancelled.");
+    assert_eq!((alice.opens.counts(), bob.opens.counts()), ((0, 0, 0), (0, 0, 0)));
+    bob.press("Done");
+
+    alice.press("Call again");
+    bob.press("Accept without camera");
+    alice.see("Their camera is off");
+    bob.see("Turn camera on");
+    assert_eq!(bob.opens.counts().0, 0);
+    bob.shortcut(Key::H);
+    alice.see("They hung up.");
+}
+
+#[test]
+fn a_name_that_is_taken_can_be_replaced_on_the_same_screen() {
+    let world = World::new();
+    let _alice = world.person("alice");
+    let mut late = world.open("late");
+    late.register("alice", "nonsense");
+    late.see("a server address looks like");
+    assert_eq!(late.nameless(), [""; 0]);
+    late.write("Server address", &world.server.address().to_string());
+    late.press("Continue");
+    late.see("this name is taken");
+    late.write("Your name on the server", "alicia");
+    late.press("Continue");
+    late.see("alicia@127.0.0.1");
+
+    // Another start finds the name that was taken in the end.
+    drop(late);
+    let mut again = world.open("late");
+    again.see("alicia@127.0.0.1");
+    again.see("Nobody here yet");
+}
+
+#[test]
+fn contacts_are_renamed_searched_and_removed() {
+    let world = World::new();
+    let mut alice = world.person("alice");
+    for name in ["ben", "cleo", "dora", "emil", "fay", "gus"] {
+        alice.press("Add contact");
+        alice.write("Handle", name);
+        alice.press("Add");
+        alice.see(&format!("Video call to {name}"));
+    }
+    alice.press("Add contact");
+    alice.write("Handle", "ben");
+    alice.press("Add");
+    alice.see("one of your contacts already");
+    assert_eq!(alice.nameless(), [""; 0]);
+    alice.press("Cancel");
+
+    alice.press("More about cleo");
+    alice.press("Rename");
+    alice.write("Name for cleo@127.0.0.1", "Aunt Cleo");
+    alice.press("Save");
+    alice.see("Video call to Aunt Cleo");
+    alice.write("Search contacts", "aunt");
+    assert!(alice.sees("Audio call to Aunt Cleo") && !alice.sees("Audio call to ben"));
+    alice.write("Search contacts", "nobody");
+    alice.see("No contact matches");
+    alice.write("Search contacts", "cleo");
+    alice.press("More about Aunt Cleo");
+    alice.press("Remove");
+    alice.press("Remove Aunt Cleo");
+    alice.until("Cleo is gone", |window| window.query_by_label("Video call to Aunt Cleo").is_none());
+}
+
+#[test]
+fn a_window_that_nobody_touches_does_not_repaint() {
+    let world = World::new();
+    let (mut alice, bob) = world.two();
+    alice.see("Available");
+    // Whatever was going on has come to rest.
+    alice.window.run();
+    std::thread::sleep(Duration::from_millis(500));
+    alice.window.run_ok();
+    let causes = alice.window.ctx.repaint_causes();
+    assert!(!alice.window.ctx.has_requested_repaint(), "the contacts repaint on their own: {causes:?}");
+    let passes = alice.window.ctx.cumulative_pass_nr();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(alice.window.ctx.cumulative_pass_nr(), passes);
+    assert!(!alice.window.ctx.has_requested_repaint(), "{:?}", alice.window.ctx.repaint_causes());
+    drop(bob);
+}
