@@ -133,3 +133,33 @@ fn each_side_uses_and_names_the_encoder_it_was_told_to() {
         assert!(stats["frames"]["decoded"].as_u64().unwrap() >= 20, "{stats}");
     }
 }
+
+#[test]
+fn what_is_recorded_can_be_shown_again() {
+    let bench = Bench::new();
+    let (clip, b) = (bench.path("clip.y4m"), bench.path("b.json"));
+    let bob = bench.answering("bob", &["--auto-accept"]);
+    let alice = bench.call("alice", "bob", &["--seconds", "2", "--record", &clip]);
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    let bob = bench.answering("bob", &["--auto-accept", "--stats", &b]);
+    let alice = bench.call("alice", "bob", &["--seconds", "2", "--video-source", &clip]);
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    assert!(bench.stats("b.json")["frames"]["decoded"].as_u64().unwrap() >= 20);
+}
+
+#[test]
+fn a_source_that_is_missing_is_said_before_anything_is_opened() {
+    let bench = Bench::new();
+    let missing = bench.call("alice", "bob", &["--video-source", "device:No Such Camera"]);
+    assert_eq!(missing.status.code(), Some(4), "{}", said(&missing));
+    assert!(said(&missing).contains("--video-source pattern"), "{}", said(&missing));
+    let missing = bench.call("alice", "bob", &["--video-source", "no-such-file.y4m"]);
+    assert_eq!(missing.status.code(), Some(1), "{}", said(&missing));
+    assert!(said(&missing).contains("no-such-file.y4m"), "{}", said(&missing));
+    std::fs::write(bench.folder.path().join("noise.y4m"), "not a film").unwrap();
+    let noise = bench.call("alice", "bob", &["--video-source", &bench.path("noise.y4m")]);
+    assert_eq!(noise.status.code(), Some(1));
+    assert!(said(&noise).contains("ffmpeg"), "{}", said(&noise));
+}

@@ -287,6 +287,12 @@ impl Machine {
         }
     }
 
+    /// What the peer was last told of microphone and camera.
+    #[must_use]
+    pub const fn switches(&self) -> (bool, bool) {
+        self.switches
+    }
+
     /// A picture cannot be decoded: ask the peer for a keyframe.
     pub fn want_keyframe(&mut self) {
         if matches!(self.state, State::Active(_)) {

@@ -5,9 +5,14 @@
 //! and nothing else.
 
 pub mod barcode;
+pub mod camera;
+pub mod convert;
 pub mod pattern;
 mod scene;
+pub mod y4m;
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::media::{FrameId, MAX_DIMENSION, Picture, Timestamp};
@@ -76,7 +81,20 @@ pub trait VideoSource: Send {
     /// Blocks for at most about one frame interval and never beyond [`LONGEST_WAIT`]. `None`: nothing usable came
     /// (no picture yet, a damaged one, or the pool is exhausted); call again. An error is final: the source is gone.
     fn next(&mut self, id: FrameId) -> Result<Option<Captured>, CaptureError>;
+
+    /// What is wrong at the moment, though it is tried again: the camera is gone, silent, or gives damaged frames.
+    fn trouble(&self) -> Option<&CaptureError> {
+        None
+    }
+
+    /// Frames that were damaged and left out so far.
+    fn damaged(&self) -> u64 {
+        0
+    }
 }
+
+/// Called when a device has been opened; what it gives is kept beside the device and dropped with it.
+pub type Lamp = Arc<dyn Fn() -> Box<dyn Send> + Send + Sync>;
 
 /// Longest time that [`VideoSource::next`] blocks, so that a capture thread sees in time that it should stop.
 pub const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -92,7 +110,58 @@ pub enum CaptureError {
         /// Asked or found height.
         height: u32,
     },
-    /// A kind of source that this version cannot open.
-    #[error("this version shows the test pattern only: use --video-source pattern, or none")]
-    Unavailable,
+    /// A file that gives no pictures.
+    #[error("{path} cannot be shown: {why}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        why: y4m::Y4mError,
+    },
+    /// Pictures are wanted, but from nowhere.
+    #[error("no camera is chosen; choose one in the settings")]
+    NoChoice,
+    /// There is none at all.
+    #[error("no camera was found; plug one in, or go on without a picture")]
+    NoCamera,
+    /// There are others.
+    #[error("there is no camera '{name}'; there are: {others}")]
+    NoSuchCamera {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        others: String,
+    },
+    /// It offers nothing that the converter reads.
+    #[error("the camera {name} offers no format that can be used (MJPEG, YUYV or NV12); choose another camera")]
+    NoFormat {
+        /// Which camera.
+        name: String,
+    },
+    /// The system or the driver refused.
+    #[error("the camera {name} cannot be used ({why}); close other programs that use it, or plug it in again")]
+    Camera {
+        /// Which camera.
+        name: String,
+        /// The library's reason.
+        why: String,
+    },
+    /// It is open but gives nothing.
+    #[error("the camera {name} gives no pictures; plug it in again, or choose another one")]
+    Silent {
+        /// Which camera.
+        name: String,
+    },
+    /// Its driver does not come back, or its library broke.
+    #[error("the camera's driver does not answer; plug the camera in again, or restart the computer")]
+    Stuck,
+    /// All its frames are damaged.
+    #[error("{0}; try another cable or another port")]
+    Frames(convert::ConvertError),
+    /// The person told the system that this program may not.
+    #[error("this program may not use the camera; allow it in the system's privacy settings")]
+    Forbidden,
+    /// The system does not say which cameras there are.
+    #[error("the system does not list its cameras: {0}")]
+    List(String),
 }

@@ -56,10 +56,10 @@ pub struct MediaArgs {
     /// Name to register with the server when the profile is new.
     #[arg(long, env = "VISAVIS_NAME", value_name = "NAME")]
     pub name: Option<String>,
-    /// What to show: the moving test pattern, or nothing.
-    #[arg(long, value_enum, default_value_t = SourceArg::Pattern)]
-    pub video_source: SourceArg,
-    /// Picture size.
+    /// What to show: the moving test pattern, a y4m file (repeated), the system's camera or one by name, or nothing.
+    #[arg(long, value_name = "pattern|FILE.y4m|device[:NAME]|none", default_value = "pattern", value_parser = parse_source)]
+    pub video_source: VideoChoice,
+    /// Picture size; a file keeps its own, a camera gives what comes closest.
     #[arg(long, value_name = "WxH", default_value = "640x360", value_parser = parse_size)]
     pub size: (u32, u32),
     /// Pictures a second.
@@ -225,19 +225,14 @@ impl From<PathArg> for PathPolicy {
     }
 }
 
-/// Where pictures come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SourceArg {
-    /// The moving test pattern.
-    Pattern,
-    /// No picture.
-    None,
-}
-
 /// See [`VideoChoice::parse`].
-#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn parse_source(text: &str) -> Result<VideoChoice, std::convert::Infallible> {
-    Ok(VideoChoice::parse(text))
+fn parse_source(text: &str) -> Result<VideoChoice, String> {
+    match VideoChoice::parse(text) {
+        VideoChoice::File(path) if path.as_os_str().is_empty() => {
+            Err("give a y4m file, 'pattern', 'device', 'device:NAME' or 'none'".into())
+        }
+        choice => Ok(choice),
+    }
 }
 
 /// `none`, `device`, `device:NAME` or a file.

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::{AnswerArgs, CallArgs, MediaArgs, SourceArg};
+use super::args::{AnswerArgs, CallArgs, MediaArgs};
 use super::exit::{CliError, Exit};
 use super::{FrameLog, Recorder, output};
 use crate::call::{Outcome, UserConsent};
+use crate::capture::camera::native::NativeCameras;
 use crate::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
 use crate::engine::handle::{
     CallView, Command, DeviceState, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot, SoundCounts, SoundView,
 };
+use crate::engine::sources::check_source;
 use crate::engine::{Engine, clock};
 use crate::media::{Stage, Timestamp};
 use crate::sound::devices::{SoundKind, devices};
@@ -43,7 +45,7 @@ struct Stats {
 pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
     let (engine, mut handle) = start(profile, &arguments.media)?;
     let consent = UserConsent::given_by_person();
-    let video = arguments.media.video_source != SourceArg::None;
+    let video = arguments.media.video_source != VideoChoice::None;
     let dialled = Command::Dial { handle: arguments.handle.clone(), video, consent };
     send(&handle, dialled)?;
     let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media);
@@ -66,7 +68,7 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
             send(&handle, Command::Decline)?;
         } else if arguments.auto_accept || asked_to_accept()? {
             // `--auto-accept` or the typed answer is the act of the person.
-            let video = arguments.media.video_source != SourceArg::None;
+            let video = arguments.media.video_source != VideoChoice::None;
             send(&handle, Command::Accept { video, consent: UserConsent::given_by_person() })?;
         } else {
             send(&handle, Command::Decline)?;
@@ -100,13 +102,10 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
     let mut video = VideoSettings::new(width, height, media.fps);
     video.encoder = media.encoder.into();
     video.bitrate_kbps = media.bitrate.unwrap_or(video.bitrate_kbps);
-    let source = match media.video_source {
-        SourceArg::Pattern => VideoChoice::Pattern,
-        SourceArg::None => VideoChoice::None,
-    };
+    check_video(media, video)?;
     let config = EngineConfig {
         video,
-        video_source: Some(source),
+        video_source: Some(media.video_source.clone()),
         microphone: Some(media.mic.clone()),
         speaker: Some(media.speaker.clone()),
         raw_microphone: media.raw_mic,
@@ -151,6 +150,16 @@ fn check_sound(media: &MediaArgs) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// Says before the call what of the asked source is not there. Opens no device.
+fn check_video(media: &MediaArgs, video: VideoSettings) -> Result<(), CliError> {
+    check_source(&media.video_source, video, &NativeCameras).map_err(|error| match media.video_source {
+        VideoChoice::Device(_) => {
+            CliError::new(Exit::NoDevice, format!("{error}; or use --video-source pattern or none"))
+        }
+        _ => CliError::failure(error),
+    })
 }
 
 fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {

@@ -25,8 +25,16 @@ impl Recorder {
         let size = (picture.width(), picture.height());
         match self.size {
             None => {
-                let chroma = if picture.colour().range == Range::Full { "420jpeg" } else { "420mpeg2" };
-                writeln!(self.out, "YUV4MPEG2 W{} H{} F{}:1 Ip A1:1 C{chroma}", size.0, size.1, self.fps)?;
+                let (chroma, range) = match picture.colour().range {
+                    Range::Full => ("420jpeg", "FULL"),
+                    Range::Limited => ("420mpeg2", "LIMITED"),
+                };
+                let (width, height) = size;
+                writeln!(
+                    self.out,
+                    "YUV4MPEG2 W{width} H{height} F{}:1 Ip A1:1 C{chroma} XCOLORRANGE={range}",
+                    self.fps
+                )?;
                 self.size = Some(size);
             }
             Some(first) if first != size => {
@@ -68,7 +76,7 @@ mod tests {
         }
         assert_eq!(recorder.finish().unwrap(), 1);
         let bytes = std::fs::read(&path).unwrap();
-        let header = b"YUV4MPEG2 W5 H3 F30:1 Ip A1:1 C420mpeg2\n";
+        let header = b"YUV4MPEG2 W5 H3 F30:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n";
         assert!(bytes.starts_with(header));
         assert_eq!(bytes.len(), header.len() + 2 * (b"FRAME\n".len() + 15 + 6 + 6));
     }

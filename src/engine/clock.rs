@@ -25,12 +25,18 @@ pub fn now() -> Timestamp {
     }
 }
 
+/// Time since the Unix epoch, for devices that stamp their frames with it. It may jump.
+#[must_use]
+pub fn unix_time() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
 /// Seconds since the Unix epoch, for what outlives the process (signatures, history).
 #[must_use]
 pub fn unix_now() -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
-    let now = std::time::SystemTime::now();
-    now.duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    unix_time().as_secs()
 }
 
 #[cfg(test)]

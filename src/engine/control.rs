@@ -1,5 +1,6 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
+mod devices;
 mod sound;
 mod view;
 mod ways;
@@ -14,16 +15,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::clock;
-use super::config::{EngineConfig, VideoChoice};
+use super::config::EngineConfig;
 use super::contacts::Contacts;
+use super::devices::DeviceList;
 use super::encoder;
-use super::handle::{CallView, Command, DeviceOpens, ServerStatus, Snapshot};
+use super::handle::{CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot};
 use super::path::CallPath;
+use super::preview::Preview;
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
 use super::sound::Ringer;
 use super::topology::{CallIo, CallThreads, Ends, start_call};
 use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, State, UserConsent};
+use crate::capture::camera::CameraSystem;
+use crate::capture::camera::native::NativeCameras;
 use crate::crypto::chain::{Chain, DeviceCard};
 use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
@@ -72,7 +77,11 @@ pub struct Control {
     speaker_on: bool,
     ringer: Option<Ringer>,
     keyframe_asked: Timestamp,
+    devices: DeviceChoice,
+    device_list: Option<Arc<DeviceList>>,
+    preview: Option<Preview>,
     opens: Arc<DeviceOpens>,
+    cameras: Arc<dyn CameraSystem>,
     snapshots: watch::Sender<Snapshot>,
     snapshot_bell: Arc<Doorbell>,
     events: Events,
@@ -120,7 +129,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
             Some(event) = incoming.recv() => control.handle_event(event),
             () = tokio::time::sleep(pause) => {}
             _ = presence.tick() => control.ask_presence(),
-            _ = tick.tick(), if control.path.is_some() => control.look(),
+            _ = tick.tick(), if control.path.is_some() || control.preview.is_some() => control.look(),
         }
         if let Some(machine) = &mut control.machine {
             machine.handle_timeout(clock::now());
@@ -134,6 +143,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
         machine.hang_up(clock::now());
     }
     control.perform();
+    control.stop_preview();
     if let Some(socket) = control.leaving {
         // The path's tasks say the last words by themselves.
         let _ = tokio::time::timeout(session::LAST_WORDS, socket.endpoint().wait_idle()).await;
@@ -183,7 +193,11 @@ impl Control {
             speaker_on: true,
             ringer: None,
             keyframe_asked: Timestamp::ZERO,
+            devices: settings.devices,
+            device_list: None,
+            preview: None,
             opens,
+            cameras: Arc::new(NativeCameras),
             snapshots,
             snapshot_bell,
             events,
@@ -225,6 +239,10 @@ impl Control {
             Command::SetMicrophone { on } => self.set_switches(on, self.switches.1),
             Command::SetSpeaker { on } => self.set_speaker(on),
             Command::SetCamera { on } => self.set_switches(self.switches.0, on),
+            Command::StartPreview { consent } => self.start_preview(consent),
+            Command::StopPreview => self.stop_preview(),
+            Command::ListDevices => self.list_devices(),
+            Command::ChooseDevices(choice) => self.choose_devices(choice),
             Command::AddContact { handle } => {
                 let own = self.identity.as_ref().map_or("", Identity::handle);
                 let added = self.contacts.add(&self.profile, &handle, own);
@@ -354,6 +372,7 @@ impl Control {
                     Err(error) => machine.handle_unreachable(Outcome::Server(error.to_string()), now),
                 }
             }
+            Event::Devices(list) => self.device_list = Some(Arc::new(list)),
             Event::EncoderTried(trial) => {
                 self.trials.push(trial);
                 self.trying_encoders = false;
@@ -441,14 +460,16 @@ impl Control {
 
 impl Control {
     fn start_media(&mut self, grant: CaptureGrant) {
+        self.stop_preview();
         let Some(ends) = self.ends.take() else { return };
         // No echo of the bell reaches the microphone.
         self.ringer = None;
         self.speaker_on = true;
-        let source = self.config.video_source.clone().unwrap_or(VideoChoice::Device(None));
+        let source = self.video_source();
         let io = CallIo {
             source,
             on: self.switches,
+            cameras: Arc::clone(&self.cameras),
             video: self.config.video,
             encoder: encoder::choose(&self.config.video, &self.trials),
             microphone: self.microphone(),
@@ -483,8 +504,9 @@ impl Control {
         }
     }
 
-    /// Looks at a running call.
+    /// Looks at a running call or preview.
     fn look(&mut self) {
+        self.announce_camera();
         let now = clock::now();
         if let Some(path) = &mut self.path {
             path.look(now);

@@ -51,6 +51,8 @@ impl Smoothed {
 pub struct CallCounters {
     /// Pictures that the source handed over.
     pub captured: Counter,
+    /// Frames of the own camera that were damaged and left out.
+    pub damaged: Counter,
     /// Pictures not encoded: a newer one came first, or the way ahead was full.
     pub skipped: Counter,
     /// Frames that came out of the encoder.

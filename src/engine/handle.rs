@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
+use super::devices::DeviceList;
 pub use super::sound::{DeviceState, SoundCounts, SoundView};
 use crate::call::UserConsent;
 use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
@@ -66,6 +67,17 @@ pub enum Command {
         /// On.
         on: bool,
     },
+    /// Look at oneself, outside a call; a call ends it.
+    StartPreview {
+        /// The act of the person.
+        consent: UserConsent,
+    },
+    /// Close the camera again.
+    StopPreview,
+    /// Ask the system for its devices; they show in [`Snapshot::devices`].
+    ListDevices,
+    /// Use these devices, now and in future.
+    ChooseDevices(DeviceChoice),
     /// Keep somebody as a contact. What is wrong with the handle is said in the notice.
     AddContact {
         /// `name@host`.
@@ -116,6 +128,12 @@ pub struct Snapshot {
     pub trying_encoders: bool,
     /// The people this profile knows, by name.
     pub contacts: Arc<[Contact]>,
+    /// The devices that there were when [`Command::ListDevices`] was last answered.
+    pub devices: Option<Arc<DeviceList>>,
+    /// Chosen devices.
+    pub chosen: DeviceChoice,
+    /// Own camera, in a call or a preview.
+    pub camera: DeviceState,
     /// The call, or how the last one ended.
     pub call: CallView,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.
@@ -279,6 +297,8 @@ pub struct ActiveView {
 pub struct FrameCounts {
     /// Pictures that the own source gave.
     pub captured: u64,
+    /// Frames of the own camera that were damaged and left out.
+    pub damaged: u64,
     /// Pictures that were not encoded.
     pub skipped: u64,
     /// Frames sealed and sent.

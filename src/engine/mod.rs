@@ -11,6 +11,8 @@ mod contacts;
 mod control;
 #[cfg(feature = "client")]
 pub mod counters;
+#[cfg(feature = "client")]
+pub mod devices;
 mod direct;
 #[cfg(feature = "client")]
 mod encoder;
@@ -19,6 +21,8 @@ pub mod handle;
 #[cfg(feature = "client")]
 mod path;
 #[cfg(feature = "client")]
+mod preview;
+#[cfg(feature = "client")]
 mod receive;
 #[cfg(feature = "client")]
 mod sealing;
@@ -26,6 +30,8 @@ mod sealing;
 mod session;
 #[cfg(feature = "client")]
 pub mod sound;
+#[cfg(feature = "client")]
+pub mod sources;
 #[cfg(feature = "client")]
 mod start;
 #[cfg(feature = "client")]

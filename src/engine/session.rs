@@ -7,6 +7,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 
+use super::devices::DeviceList;
 use super::direct::DirectEvent;
 use crate::net::client::{ConnectError, ServerLink, connect, connect_from};
 use crate::net::direct::CallSocket;
@@ -43,6 +44,8 @@ pub enum Event {
     PeerArrived,
     /// The peer is not there any more.
     PeerLeft,
+    /// The system's devices.
+    Devices(DeviceList),
     /// The encoders were tried.
     EncoderTried(StoredTrial),
     /// A message of the peer, over whichever way.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
-use super::capture::CaptureThread;
+use super::capture::{CaptureThread, SourceShare};
 use super::config::{SoundChoice, VideoChoice, VideoSettings};
 use super::counters::{CallCounters, SendSwitches};
 use super::handle::{DeviceOpens, SentFrame};
@@ -13,6 +13,7 @@ use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
 use super::sound::{SoundReceiveThread, SoundSendThread};
 use super::video::{DecodeThread, EncodeThread, encoder_config};
 use crate::call::CaptureGrant;
+use crate::capture::camera::CameraSystem;
 use crate::codec::dav1d::Dav1dDecoder;
 use crate::codec::opus::{OpusDecoder, OpusEncoder};
 use crate::codec::{CodecError, EncoderKind};
@@ -44,6 +45,8 @@ pub struct CallIo {
     pub source: VideoChoice,
     /// Microphone and camera, as the person wants them from the first moment.
     pub on: (bool, bool),
+    /// The cameras that can be chosen.
+    pub cameras: Arc<dyn CameraSystem>,
     /// How they are made.
     pub video: VideoSettings,
     /// By which encoder.
@@ -76,6 +79,8 @@ pub struct CallThreads {
     pub counters: Arc<CallCounters>,
     /// What encodes.
     pub encoder: EncoderKind,
+    /// Which source is wanted, and how it is.
+    pub share: Arc<SourceShare>,
     bells: [Arc<Doorbell>; 6],
     capture: JoinHandle<SlotWriter<VideoFrame>>,
     decode: JoinHandle<SlotWriter<VideoFrame>>,
@@ -84,8 +89,8 @@ pub struct CallThreads {
 }
 
 /// Starts every thread of a call. The grant is the proof that both sides said yes.
-pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
-    let CallIo { source, on, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
+pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
+    let CallIo { source, cameras, on, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
     let Ends { remote, local, sent } = ends;
     let camera = on.1 && source != VideoChoice::None;
     let switches = Arc::new(SendSwitches::new((on.0, camera), video.bitrate_kbps));
@@ -107,7 +112,18 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
     let shared = || (Arc::clone(&switches), Arc::clone(&counters));
     let decoder = Box::new(Dav1dDecoder::open()?);
     let (s, c) = shared();
-    let capture = CaptureThread { source, video, pictures, local, opens: Arc::clone(&opens), switches: s, counters: c };
+    let share = Arc::new(SourceShare::new(source));
+    let capture = CaptureThread {
+        grant,
+        share: Arc::clone(&share),
+        cameras,
+        video,
+        pictures: Some(pictures),
+        local,
+        opens: Arc::clone(&opens),
+        switches: s,
+        counters: c,
+    };
     let (s, c) = shared();
     let make_encoder = Box::new(move |picture: &_, bitrate_kbps| {
         encoder.open(&encoder_config(picture, video.fps, bitrate_kbps, encoder.threads()))
@@ -177,7 +193,7 @@ pub fn start_call(_grant: CaptureGrant, io: CallIo) -> Result<CallThreads, Codec
         spawn("audio-send", move || speaking.run())?,
         spawn("audio-receive", move || hearing.run())?,
     ];
-    Ok(CallThreads { seal, open, ways, switches, counters, encoder, bells, capture, decode, sealing, others })
+    Ok(CallThreads { seal, open, ways, switches, counters, encoder, share, bells, capture, decode, sealing, others })
 }
 
 impl CallThreads {

@@ -32,12 +32,14 @@ impl Control {
 
     /// Where a call's sound comes from.
     pub(super) fn microphone(&self) -> SoundChoice {
-        self.config.microphone.clone().unwrap_or(SoundChoice::Device(None))
+        let chosen = || SoundChoice::from_setting(self.devices.microphone.as_deref());
+        self.config.microphone.clone().unwrap_or_else(chosen)
     }
 
     /// Where a call's sound goes.
     pub(super) fn speaker(&self) -> SoundChoice {
-        self.config.speaker.clone().unwrap_or(SoundChoice::Device(None))
+        let chosen = || SoundChoice::from_setting(self.devices.speaker.as_deref());
+        self.config.speaker.clone().unwrap_or_else(chosen)
     }
 
     /// The person wants to hear the peer, or not; for this call.

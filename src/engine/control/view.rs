@@ -23,6 +23,9 @@ impl Control {
             server: self.status.clone(),
             trying_encoders: self.trying_encoders,
             contacts: self.contacts.view(),
+            devices: self.device_list.clone(),
+            chosen: self.devices.clone(),
+            camera: self.camera_state(),
             call: self.call.clone(),
             notice: self.notice.clone(),
         };
@@ -91,6 +94,7 @@ fn frame_counts(threads: &CallThreads) -> FrameCounts {
     let counters = &threads.counters;
     FrameCounts {
         captured: counters.captured.get(),
+        damaged: counters.damaged.get(),
         skipped: counters.skipped.get(),
         sent: counters.sealed.get(),
         encoded_bytes: counters.encoded_bytes.get(),

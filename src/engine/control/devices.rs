@@ -1,0 +1,170 @@
+//! What control does about devices: lists them, keeps which are chosen, shows the camera outside a call, and tells the
+//! peer when there is no picture though the camera is on.
+
+use std::sync::Arc;
+
+use super::Control;
+use crate::call::{CaptureGrant, UserConsent};
+use crate::engine::config::VideoChoice;
+use crate::engine::devices::start_listing;
+use crate::engine::handle::{CallView, DeviceChoice, DeviceState};
+use crate::engine::preview::{Preview, PreviewIo};
+
+impl Control {
+    /// Where pictures of a call or a preview come from.
+    pub(super) fn video_source(&self) -> VideoChoice {
+        let chosen = || VideoChoice::from_setting(self.devices.camera.as_deref());
+        self.config.video_source.clone().unwrap_or_else(chosen)
+    }
+
+    /// Asks the system for its devices; the answer comes as an event.
+    pub(super) fn list_devices(&mut self) {
+        let started = start_listing(Arc::clone(&self.cameras), self.events.clone());
+        self.tell_error(started);
+    }
+
+    /// Keeps a choice and uses it at once. It outranks what the engine was started with.
+    pub(super) fn choose_devices(&mut self, choice: DeviceChoice) {
+        let kept = self.profile.settings().and_then(|mut settings| {
+            settings.devices = choice.clone();
+            self.profile.save_settings(&settings)
+        });
+        self.tell_error(kept);
+        // The next call uses them; one that runs keeps its microphone and speaker.
+        self.config.microphone = None;
+        self.config.speaker = None;
+        let camera_changed = choice.camera != self.devices.camera || self.config.video_source.is_some();
+        self.devices = choice;
+        if camera_changed {
+            self.config.video_source = None;
+            let source = self.video_source();
+            let shares = [self.threads.as_ref().map(|it| &it.share), self.preview.as_ref().map(|it| &it.share)];
+            shares.into_iter().flatten().for_each(|share| share.choose(source.clone()));
+        }
+    }
+
+    /// Shows the person their own picture until the preview is stopped or a call begins; in a call they see it anyway.
+    pub(super) fn start_preview(&mut self, consent: UserConsent) {
+        if self.threads.is_some() {
+            return;
+        }
+        let Some(ends) = self.ends.take() else { return };
+        let io = PreviewIo {
+            source: self.video_source(),
+            cameras: Arc::clone(&self.cameras),
+            video: self.config.video,
+            opens: Arc::clone(&self.opens),
+        };
+        match Preview::start(CaptureGrant::for_preview(consent), io, ends) {
+            Ok(preview) => self.preview = Some(preview),
+            Err(error) => self.tell(&format!("the program cannot start its threads: {error}")),
+        }
+    }
+
+    /// Closes the camera of a preview.
+    pub(super) fn stop_preview(&mut self) {
+        if let Some(preview) = self.preview.take() {
+            self.ends = preview.stop();
+        }
+    }
+
+    /// How the own camera is.
+    pub(super) fn camera_state(&self) -> DeviceState {
+        let call = self.threads.as_ref().map(|threads| &threads.share);
+        let preview = self.preview.as_ref().map(|preview| &preview.share);
+        call.or(preview).map(|share| share.state()).unwrap_or_default()
+    }
+
+    /// Tells the peer that the camera is off when it is on but missing, and on again when it is back.
+    pub(super) fn announce_camera(&mut self) {
+        if !matches!(self.call, CallView::Active(_)) {
+            return;
+        }
+        let (microphone, camera) = self.switches;
+        let showing = camera && !matches!(self.camera_state(), DeviceState::Missing { .. });
+        if let Some(machine) = &mut self.machine
+            && machine.switches() != (microphone, showing)
+        {
+            machine.set_switches(microphone, showing);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::engine::config::EngineConfig;
+    use crate::engine::handle::{Command, EngineHandle, Snapshot};
+    use crate::store::profile::Profile;
+
+    const PATIENCE: Option<Duration> = Some(Duration::from_secs(20));
+
+    fn start(folder: &std::path::Path) -> (Engine, EngineHandle) {
+        Engine::start(Profile::open(folder).unwrap(), EngineConfig::default()).unwrap()
+    }
+
+    fn wait(handle: &mut EngineHandle, holds: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let snapshot = handle.wait_for(PATIENCE, &holds).unwrap();
+        assert!(holds(&snapshot), "in vain: {snapshot:?}");
+        snapshot
+    }
+
+    fn with_camera(name: &str) -> DeviceChoice {
+        DeviceChoice { camera: Some(name.into()), ..DeviceChoice::default() }
+    }
+
+    #[test]
+    fn a_preview_shows_the_chosen_source_and_releases_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, mut handle) = start(folder.path());
+        assert!(handle.send(Command::ChooseDevices(with_camera("pattern"))));
+        wait(&mut handle, |now| now.chosen.camera.is_some());
+        assert_eq!(handle.device_opens.counts().0, 0, "nothing opens unasked");
+        for round in 1..=2 {
+            assert!(handle.send(Command::StartPreview { consent: UserConsent::given_by_person() }));
+            wait(&mut handle, |now| now.camera == DeviceState::Open { name: "pattern".into() });
+            assert!(handle.local.take().is_some());
+            assert!(handle.send(Command::StopPreview));
+            wait(&mut handle, |now| now.camera == DeviceState::Off);
+            assert_eq!((handle.device_opens.counts().0, handle.device_opens.open_now().0), (round, false));
+        }
+        drop(engine);
+    }
+
+    #[test]
+    fn a_preview_follows_a_new_choice_and_says_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (engine, mut handle) = start(folder.path());
+        assert!(handle.send(Command::ChooseDevices(with_camera("No Such Camera"))));
+        assert!(handle.send(Command::StartPreview { consent: UserConsent::given_by_person() }));
+        wait(&mut handle, |now| matches!(now.camera, DeviceState::Missing { .. }));
+        assert!(handle.send(Command::ChooseDevices(with_camera("pattern"))));
+        wait(&mut handle, |now| matches!(now.camera, DeviceState::Open { .. }));
+        drop(engine);
+        assert!(!handle.device_opens.open_now().0, "an engine that ends closes its devices");
+    }
+
+    #[test]
+    fn a_choice_of_devices_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let choice = DeviceChoice { speaker: Some("none".into()), ..with_camera("HD Webcam") };
+        let (engine, mut handle) = start(folder.path());
+        assert!(handle.send(Command::ChooseDevices(choice.clone())));
+        wait(&mut handle, |now| now.chosen == choice);
+        engine.shutdown().unwrap();
+        let (_engine, mut handle) = start(folder.path());
+        wait(&mut handle, |now| now.started && now.chosen == choice);
+    }
+
+    #[test]
+    fn the_devices_are_listed_when_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_engine, mut handle) = start(folder.path());
+        assert_eq!(wait(&mut handle, |now| now.started).devices, None);
+        assert!(handle.send(Command::ListDevices));
+        wait(&mut handle, |now| now.devices.is_some());
+    }
+}
