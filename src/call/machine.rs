@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 
-use super::state::{Accepted, Active, AddressGrant, Calling, CaptureGrant, Keyed, Parties, Ringing};
-use super::{Outcome, UserConsent};
+use super::state::{Accepted, Active, Calling, Keyed, Parties, Ringing};
+use super::{Outcome, Output, UserConsent};
 use crate::crypto::chain::{DeviceCard, VerifiedChain};
 use crate::crypto::group::GroupError;
 use crate::crypto::letter::{CallId, Content, Opened, RING_S};
 use crate::crypto::ready::Role;
 use crate::crypto::sframe::BaseKey;
-use crate::media::{KeyEpoch, LeafIndex, Timestamp};
+use crate::media::{LeafIndex, Timestamp};
 use crate::wire::call::{self, CallMessage, Note};
 
 /// Time between two refreshes of the keys.
@@ -34,70 +34,6 @@ pub const KEEP_OLD: Duration = Duration::from_secs(2);
 pub const CONNECT: Duration = Duration::from_secs(15);
 /// How long a call without any path is kept.
 pub const RECONNECT: Duration = Duration::from_secs(30);
-
-/// What the machine wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// Seal a letter to these devices and hand it to the directory.
-    Letter {
-        /// To whom.
-        to: Vec<DeviceCard>,
-        /// Of which account.
-        handle: String,
-        /// About which call.
-        call: CallId,
-        /// What it says.
-        content: Content,
-    },
-    /// Enter the relay room with the call's path key.
-    Join {
-        /// Name of the room.
-        room: [u8; 32],
-        /// Our leaf.
-        leaf: LeafIndex,
-        /// The peer's TLS key, for the direct path.
-        peer_path_key: [u8; 32],
-    },
-    /// Send over the call's path.
-    Message(CallMessage),
-    /// Open frames of `members` under this epoch from now on.
-    OpenEpoch {
-        /// Key of the epoch.
-        base: BaseKey,
-        /// The epoch.
-        epoch: KeyEpoch,
-        /// Who may send.
-        members: Vec<LeafIndex>,
-    },
-    /// Seal in this epoch from now on.
-    SealEpoch {
-        /// Key of the epoch.
-        base: BaseKey,
-        /// The epoch.
-        epoch: KeyEpoch,
-        /// Our leaf.
-        leaf: LeafIndex,
-    },
-    /// Forget the keys of earlier epochs.
-    DropBefore(KeyEpoch),
-    /// Start capturing, sending and showing.
-    StartMedia(CaptureGrant),
-    /// Look for a direct way; without leave for it, none is looked for.
-    FindDirect(AddressGrant),
-    /// The peer may be reached directly at these addresses, as it says.
-    Candidates {
-        /// Unchecked.
-        addresses: Vec<SocketAddr>,
-        /// They answer ours.
-        answer: bool,
-    },
-    /// The peer asks for a keyframe.
-    Keyframe,
-    /// Something that is shown has changed.
-    Changed,
-    /// Over: leave the room, close every device.
-    Ended(Outcome),
-}
 
 /// Where the call stands, for showing it.
 #[derive(Debug)]
