@@ -19,6 +19,8 @@ pub use exit::{CliError, Exit};
 pub use frame_log::FrameLog;
 pub use recorder::Recorder;
 
+use crate::net::LOG_FILTER;
+
 /// Sends the log to standard error, as loud as the options and `RUST_LOG` say.
 pub fn start_log(cli: &Cli) {
     let default = match (cli.quiet, cli.verbose) {
@@ -28,7 +30,8 @@ pub fn start_log(cli: &Cli) {
         (false, 2) => "visavis=debug,info",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{default},{LOG_FILTER}")));
     let colour = std::env::var_os("NO_COLOR").is_none() && io::IsTerminal::is_terminal(&io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour).init();
 }

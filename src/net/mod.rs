@@ -8,6 +8,10 @@ pub mod knobs;
 pub mod streams;
 pub mod tls;
 
+/// Addition to every default log filter: the socket layer names addresses in its warnings, and no address belongs in a
+/// log.
+pub const LOG_FILTER: &str = "quinn_udp=error";
+
 /// Which way packets may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PathPolicy {
