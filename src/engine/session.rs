@@ -19,6 +19,8 @@ use crate::wire::signal::{DeviceId, Role, ToClient, ToServer};
 /// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How often a room that is lost is tried again after the end of the call, for the last words.
+const LAST_TRIES: u32 = 3;
 /// Longest time that the end of a call is told.
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -161,6 +163,7 @@ pub async fn stay_in_room(
     events: Events,
 ) {
     let mut pause = FIRST_PAUSE;
+    let mut last_tries = LAST_TRIES;
     loop {
         let role = Role::Relay { room, leaf };
         if let Ok(mut link) = connect_from(socket.endpoint(), &server, &key, role).await {
@@ -199,8 +202,11 @@ pub async fn stay_in_room(
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        if requests.is_closed() && requests.is_empty() {
-            return;
+        if requests.is_closed() {
+            last_tries -= 1;
+            if requests.is_empty() || last_tries == 0 {
+                return;
+            }
         }
     }
 }
