@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
+
 use tempfile::TempDir;
 
 /// A server that dies with the test.
@@ -16,7 +17,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(data: &Path, listen: &str) -> Self {
-        let mut child = server_command(data, listen).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(&mut server_command(data, listen))
+    }
+
+    pub fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
         assert!(!address.is_empty(), "the server did not start");
@@ -39,6 +44,16 @@ pub fn server_command(data: &Path, listen: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_visavis-server"));
     command.args(["--listen", listen, "--data"]).arg(data);
     command
+}
+
+/// Starts somebody who waits for calls, and waits until the server knows it.
+pub fn online(command: &mut Command, name: &str) -> Child {
+    let mut child = command.spawn().unwrap();
+    // The handle is printed as soon as the server knows it; the rest of the output stays readable.
+    let mut handle = [0; 64];
+    let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
+    assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
+    child
 }
 
 /// A folder for profiles and data, and a server.
@@ -65,12 +80,7 @@ impl Bench {
 
     /// Somebody who waits for calls, online already.
     pub fn answering(&self, name: &str, options: &[&str]) -> Child {
-        let mut child = self.client("answer", name).arg("--once").args(options).spawn().unwrap();
-        // The handle is printed as soon as the server knows it; the rest of the output stays readable.
-        let mut handle = [0; 64];
-        let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
-        assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
-        child
+        online(self.client("answer", name).arg("--once").args(options), name)
     }
 
     pub fn call(&self, name: &str, whom: &str, options: &[&str]) -> Output {
