@@ -45,6 +45,7 @@ impl CallSocket {
     /// `peer` the other's. Must be called inside the runtime that is to drive it.
     pub fn open(own: Arc<SigningKey>, peer: [u8; 32]) -> io::Result<Self> {
         let socket = dual_stack().or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
+        knobs::make_roomy(&socket);
         let raw = Arc::new(socket.try_clone()?);
         let config = quinn::EndpointConfig::default();
         let endpoint = quinn::Endpoint::new(config, None, socket, Arc::new(quinn::TokioRuntime))?;
@@ -140,4 +141,59 @@ fn dual_stack() -> io::Result<UdpSocket> {
     socket.set_only_v6(false)?;
     socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::knobs::DATAGRAM_LEN;
+
+    fn socket(own: u8, peer: u8) -> CallSocket {
+        let key = |number| SigningKey::from_bytes(&[number; 32]);
+        CallSocket::open(Arc::new(key(own)), key(peer).verifying_key().to_bytes()).unwrap()
+    }
+
+    async fn pair() -> (CallSocket, quinn::Connection, CallSocket, quinn::Connection) {
+        let (callee, caller) = (socket(1, 2), socket(2, 1));
+        callee.listen(&AddressGrant::for_test()).unwrap();
+        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, callee.endpoint().local_addr().unwrap().port()));
+        let accepting = callee.clone();
+        let accepted = tokio::spawn(async move { accepting.accept().await.unwrap().await.unwrap() });
+        let dialled = caller.dial(vec![at]).await.unwrap();
+        (callee, accepted.await.unwrap(), caller, dialled)
+    }
+
+    #[tokio::test]
+    async fn both_ends_and_no_other_connection_have_the_same_binding() {
+        let (_callee, accepted, _caller, dialled) = pair().await;
+        let binding = channel_binding(&dialled).unwrap();
+        assert_eq!(channel_binding(&accepted), Some(binding));
+        let (_callee, _accepted, _caller, other) = pair().await;
+        assert_ne!(channel_binding(&other), Some(binding));
+    }
+
+    #[tokio::test]
+    async fn a_large_keyframe_goes_out_whole_as_one_burst() {
+        const PACKETS: usize = 120;
+        let (_callee, accepted, _caller, dialled) = pair().await;
+        for number in 0..PACKETS {
+            dialled.send_datagram(vec![number as u8; DATAGRAM_LEN].into()).unwrap();
+        }
+        for number in 0..PACKETS {
+            let packet = accepted.read_datagram().await.unwrap();
+            assert_eq!((packet.len(), packet[0]), (DATAGRAM_LEN, number as u8));
+        }
+    }
+
+    #[test]
+    fn what_is_offered_can_be_reached_at_this_socket() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        let socket = socket(1, 2);
+        let offered = socket.candidates(&AddressGrant::for_test(), None, true);
+        let local = socket.endpoint().local_addr().unwrap();
+        assert!(!offered.is_empty());
+        assert!(offered.iter().all(|address| address.port() == local.port()));
+        assert!(local.is_ipv6() || offered.iter().all(SocketAddr::is_ipv4));
+    }
 }

@@ -67,6 +67,7 @@ impl RunningServer {
         let system = |error: &dyn std::fmt::Display| ServerError::System(error.to_string());
         let listen = |source| ServerError::Listen { address: config.listen, source };
         let socket = std::net::UdpSocket::bind(config.listen).map_err(listen)?;
+        knobs::make_roomy(&socket);
         let local = socket.local_addr().map_err(listen)?;
         let domain = config.domain.clone().unwrap_or_else(|| match local.ip() {
             std::net::IpAddr::V6(ip) => format!("[{ip}]"),
