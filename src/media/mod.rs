@@ -6,6 +6,8 @@
 mod doorbell;
 mod encoded;
 mod id;
+#[cfg(test)]
+mod interleavings;
 mod picture;
 mod ring;
 mod slot;
