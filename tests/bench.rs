@@ -65,3 +65,25 @@ fn a_missing_gpu_is_told_from_a_missing_network() {
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
     assert!(said(&output).contains("no GPU was found"), "{}", said(&output));
 }
+
+#[test]
+fn the_ways_to_the_gpu_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("render.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["bench", "render", "--size", "160x96", "--frames", "50", "--json", json.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("planes_write_texture"));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!(report["schema"], 1);
+    for (name, bytes) in
+        [("planes_write_texture", 23_040), ("planes_staging_belt", 23_040), ("rgba_write_texture", 61_440)]
+    {
+        let ways = report["ways"].as_array().unwrap();
+        let way = ways.iter().find(|way| way["name"] == name).unwrap_or_else(|| panic!("{name}: {report}"));
+        assert_eq!(way["bytes_per_frame"], bytes);
+        assert!(way["gpu_done_ms"]["p50"].as_f64().unwrap() > 0.0, "{report}");
+    }
+}
