@@ -103,12 +103,15 @@ fn an_occupied_port_and_an_unusable_folder_are_named() {
 }
 
 #[test]
-fn a_call_outlives_a_restart_of_the_server() {
+fn a_relayed_call_outlives_a_restart_of_the_server() {
     let mut bench = Bench::new();
     let a = bench.path("a.json");
     let bob = bench.answering("bob", &["--auto-accept"]);
-    let alice =
-        bench.client("call", "alice").args(["bob@127.0.0.1", "--seconds", "12", "--stats", &a]).spawn().unwrap();
+    let alice = bench
+        .client("call", "alice")
+        .args(["bob@127.0.0.1", "--path", "relay", "--seconds", "12", "--stats", &a])
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_secs(4));
     bench.restart_server();
     let alice = alice.wait_with_output().unwrap();

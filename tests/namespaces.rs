@@ -3,12 +3,11 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use support::{Bench, Server, Talker, online, server_command};
+use support::{Bench, SILENT, Server, Talker, online, server_command};
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/namespaces.sh");
 const SERVER: &str = "203.0.113.1";
@@ -47,6 +46,14 @@ impl Net {
         within
     }
 
+    /// A server in its namespace.
+    fn bench(&self) -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let command = server_command(&folder.path().join("server"), &format!("{SERVER}:4433"));
+        let server = Server::run(&mut self.inside("s", &command));
+        Bench { folder, server }
+    }
+
     fn run(&self, node: &str, line: &str) -> String {
         let mut words = line.split(' ');
         let mut command = Command::new(words.next().unwrap());
@@ -78,6 +85,16 @@ impl Net {
         })
     }
 
+    /// Makes the translators choose another port for each destination, which no punching gets through.
+    fn choose_ports_at_random(&self) {
+        for side in ["a", "b"] {
+            let node = format!("n{side}");
+            self.run(&node, "iptables -t nat -F POSTROUTING");
+            let rule = format!("iptables -t nat -A POSTROUTING -o wan{side} -j MASQUERADE --random-fully");
+            self.run(&node, &rule);
+        }
+    }
+
     /// Gives a client another address.
     fn moves(&self, side: usize) {
         let (name, _, network) = SIDES[side];
@@ -102,17 +119,13 @@ struct Call {
 
 impl Call {
     fn begin(net: &Net, seconds: u32, answer: &[&str], call: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let listen = format!("{SERVER}:4433");
-        let data: &Path = &folder.path().join("server");
-        let server = Server::run(&mut net.inside("s", &server_command(data, &listen)));
-        let bench = Bench { folder, server };
+        let bench = net.bench();
         let mut bob = bench.client("answer", "bob");
-        bob.args(["--once", "--auto-accept", "--stats", &bench.path("b.json")]).args(answer);
+        bob.args(["--once", "--auto-accept", "--stats", &bench.path("b.json")]).args(SILENT).args(answer);
         let bob = Talker::new(online(&mut net.inside("b", &bob), "bob"));
         let mut alice = bench.client("call", "alice");
         alice.arg(format!("bob@{SERVER}")).args(["--seconds", &seconds.to_string(), "--stats", &bench.path("a.json")]);
-        let alice = Talker::new(net.inside("a", alice.args(call)).spawn().unwrap());
+        let alice = Talker::new(net.inside("a", alice.args(SILENT).args(call)).spawn().unwrap());
         Self { alice, bob, bench }
     }
 
@@ -149,16 +162,42 @@ fn two_clients_behind_translators_find_each_other() {
     assert!(packets.iter().all(|packets| *packets > 100), "{packets:?}");
 }
 
-#[test]
-fn with_udp_between_them_forbidden_the_call_stays_with_the_relay() {
-    let net = Net::new();
-    net.peers("-I");
-    let [a, b] = Call::begin(&net, 6, &[], &[]).end();
+fn assert_stays_relayed(net: &Net) {
+    let [a, b] = Call::begin(net, 6, &[], &[]).end();
     for (sender, receiver) in [(&a, &b), (&b, &a)] {
         assert_eq!((&receiver["path"], &receiver["path_changes"]), (&"relay".into(), &0.into()), "{receiver}");
         assert!(count(receiver, "decoded") > 60, "{receiver}");
         assert!(count(receiver, "received") + 5 >= count(sender, "sent"), "{sender} {receiver}");
     }
+}
+
+#[test]
+fn with_udp_between_them_forbidden_the_call_stays_with_the_relay() {
+    let net = Net::new();
+    net.peers("-I");
+    assert_stays_relayed(&net);
+}
+
+#[test]
+fn translators_that_cannot_be_punched_keep_the_call_with_the_relay() {
+    let net = Net::new();
+    net.choose_ports_at_random();
+    assert_stays_relayed(&net);
+}
+
+#[test]
+fn while_it_rings_no_packet_goes_between_them() {
+    let net = Net::new();
+    let bench = net.bench();
+    // Somebody who is asked and does not answer.
+    let mut bob = net.inside("b", bench.client("answer", "bob").arg("--once").args(SILENT));
+    let mut bob = Talker::new(online(bob.stdin(Stdio::piped()), "bob"));
+    let mut alice = bench.client("call", "alice");
+    let mut alice = Talker::new(net.inside("a", alice.arg(format!("bob@{SERVER}")).args(SILENT)).spawn().unwrap());
+    alice.wait_for("ringing");
+    bob.wait_for(&format!("alice@{SERVER} calls"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(net.packets_between(), [0, 0]);
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! The ways of a call between real programs on one machine: direct and by relay, and what happens when one is lost.
 
+#![expect(clippy::disallowed_methods, reason = "a slow road keeps packets by the wall clock")]
+
+#[path = "support/slow.rs"]
+mod slow;
 mod support;
 
 use std::time::Duration;
 
-use support::{Bench, Talker};
+use slow::slow_road;
+use support::{Bench, SILENT, Talker, online};
 
 fn count(stats: &serde_json::Value, what: &str) -> u64 {
     stats["frames"][what].as_u64().unwrap()
@@ -13,9 +18,9 @@ fn count(stats: &serde_json::Value, what: &str) -> u64 {
 /// Somebody who waits for calls, and somebody who calls for so many seconds.
 fn pair(bench: &Bench, seconds: &str, answer: &[&str], call: &[&str]) -> (Talker, Talker) {
     let (a, b) = (bench.path("a.json"), bench.path("b.json"));
-    let bob = bench.answering("bob", &[&["--auto-accept", "--stats", &b], answer].concat());
+    let bob = bench.answering("bob", &[&SILENT, ["--auto-accept", "--stats", &b].as_slice(), answer].concat());
     let mut alice = bench.client("call", "alice");
-    alice.args(["bob@127.0.0.1", "--seconds", seconds, "--stats", &a]).args(call);
+    alice.args(["bob@127.0.0.1", "--seconds", seconds, "--stats", &a]).args(SILENT).args(call);
     (Talker::new(alice.spawn().unwrap()), Talker::new(bob))
 }
 
@@ -40,6 +45,27 @@ fn a_call_becomes_direct_and_no_frame_is_lost_by_that() {
         assert!(count(receiver, "received") + 5 >= count(sender, "sent"), "{sender} {receiver}");
         assert_eq!(count(receiver, "received"), count(receiver, "decoded"), "{receiver}");
         assert_eq!(count(receiver, "unopened"), 0, "{receiver}");
+    }
+}
+
+/// By relay a packet takes 140 ms, directly no time at all: whatever is sent directly overtakes four pictures.
+#[test]
+fn what_is_still_on_the_slow_way_when_the_call_becomes_direct_is_waited_for() {
+    let mut bench = Bench::new();
+    let (place, key) = bench.server.address.split_once('/').unwrap();
+    let slow = slow_road(place.parse().unwrap(), Duration::from_millis(70));
+    bench.server.address = format!("{slow}/{key}");
+    let (mut alice, mut bob) = pair(&bench, "5", &[], &[]);
+    alice.wait_for("in call, by relay");
+    alice.wait_for("in call, direct");
+    bob.wait_for("in call, direct");
+    end_well(alice, bob);
+    let (a, b) = (bench.stats("a.json"), bench.stats("b.json"));
+    for (sender, receiver) in [(&a, &b), (&b, &a)] {
+        assert_eq!(receiver["path"], "direct", "{receiver}");
+        assert!(count(receiver, "received") + 2 >= count(sender, "sent"), "{sender} {receiver}");
+        // After a loss nothing would be decoded until the next keyframe.
+        assert_eq!(count(receiver, "received"), count(receiver, "decoded"), "{receiver}");
     }
 }
 
@@ -79,10 +105,10 @@ fn a_direct_call_outlives_the_server_and_ends_properly() {
 fn a_server_that_comes_back_finds_everybody_there_again() {
     let mut bench = Bench::new();
     let mut bob = bench.client("answer", "bob");
-    let mut bob = Talker::new(bob.args(["--auto-accept"]).spawn().unwrap());
+    let mut bob = Talker::new(online(bob.arg("--auto-accept").args(SILENT), "bob"));
     let call = |bench: &Bench, seconds: &str| {
         let mut alice = bench.client("call", "alice");
-        Talker::new(alice.args(["bob@127.0.0.1", "--seconds", seconds]).spawn().unwrap())
+        Talker::new(alice.args(["bob@127.0.0.1", "--seconds", seconds]).args(SILENT).spawn().unwrap())
     };
     let mut alice = call(&bench, "6");
     alice.wait_for("in call, direct");
