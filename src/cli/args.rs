@@ -35,6 +35,10 @@ pub enum CliCommand {
     Call(CallArgs),
     /// Wait for a call and answer it.
     Answer(AnswerArgs),
+    /// List cameras, microphones and speakers.
+    Devices(JsonArgs),
+    /// Look at everything that a call needs, and say what is wrong and what to do.
+    Doctor(DoctorArgs),
     /// Measure.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -123,6 +127,25 @@ pub struct AnswerArgs {
     /// Picture and sound.
     #[command(flatten)]
     pub media: MediaArgs,
+}
+
+/// How a result is printed.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// Print JSON, for other programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Server address with key, as the server prints it; by default the profile's.
+    #[arg(long, env = "VISAVIS_SERVER", value_name = "ADDR")]
+    pub server: Option<String>,
+    /// How the findings are printed.
+    #[command(flatten)]
+    pub output: JsonArgs,
 }
 
 /// What can be measured.

@@ -3,6 +3,8 @@
 mod args;
 mod bench;
 mod call;
+mod devices;
+mod doctor;
 mod exit;
 mod frame_log;
 mod output;
@@ -42,6 +44,8 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
     match command {
         CliCommand::Call(arguments) => call::call(&cli.profile, arguments),
         CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
+        CliCommand::Devices(arguments) => devices::devices(arguments),
+        CliCommand::Doctor(arguments) => doctor::doctor(&cli.profile, arguments),
         CliCommand::Bench(command) => bench::bench(command),
         CliCommand::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());

@@ -50,7 +50,8 @@ impl Cameras {
         *self.names.lock().unwrap() = names.iter().map(|name| (*name).to_owned()).collect();
     }
 
-    fn opened(&self) -> usize {
+    /// How often one was opened.
+    pub fn opened(&self) -> usize {
         self.opened.load(Ordering::Acquire)
     }
 
