@@ -89,10 +89,21 @@ impl Pair {
 
     /// Calls, answers, and waits until both are face to face. The command that asked for this is the persons' consent.
     pub fn talk(&mut self, answer_with_video: bool) -> Result<(), PairError> {
+        self.ring()?;
+        self.answer(answer_with_video)
+    }
+
+    /// Calls, and waits until it rings over there and is known to here.
+    pub fn ring(&mut self) -> Result<(), PairError> {
         let dial =
             Command::Dial { handle: self.callee_handle.clone(), video: true, consent: UserConsent::given_by_person() };
         self.caller.send(dial)?;
         self.callee.wait(|now| matches!(now.call, CallView::Incoming { .. }))?;
+        self.caller.wait(|now| matches!(now.call, CallView::Outgoing { ringing: true, .. }))
+    }
+
+    /// Answers, and waits until both are face to face.
+    pub fn answer(&mut self, answer_with_video: bool) -> Result<(), PairError> {
         self.callee.send(Command::Accept { video: answer_with_video, consent: UserConsent::given_by_person() })?;
         for endpoint in [&mut self.caller, &mut self.callee] {
             endpoint.wait(|now| matches!(now.call, CallView::Active(_)))?;
