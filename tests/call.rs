@@ -166,3 +166,47 @@ fn a_source_that_is_missing_is_said_before_anything_is_opened() {
     assert_eq!(noise.status.code(), Some(1));
     assert!(said(&noise).contains("ffmpeg"), "{}", said(&noise));
 }
+
+#[test]
+fn a_call_with_sound_alone_is_a_call_like_any_other() {
+    let bench = Bench::new();
+    let (voice, ear, b) = (bench.path("voice.wav"), bench.path("ear.wav"), bench.path("b.json"));
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&voice, spec).unwrap();
+    for n in 0..48_000 {
+        writer.write_sample((8_000.0 * (n as f32 * 0.05).sin()) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+    let silent = ["--video-source", "none", "--mic", "none"];
+    let bob = bench.answering("bob", &[&silent[..], &["--auto-accept", "--speaker", &ear, "--stats", &b]].concat());
+    let speaking = ["--video-source", "none", "--mic", &voice, "--speaker", "none", "--seconds", "4"];
+    let alice = bench.call("alice", "bob", &speaking);
+    assert!(alice.status.success() && said(&alice).contains("You hung up."), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    let stats = bench.stats("b.json");
+    assert_eq!(stats["frames"]["received"], 0, "no picture: {stats}");
+    let count = |what: &str| stats["audio"][what].as_f64().unwrap();
+    assert!(count("received") >= 150.0 && count("sent") >= 150.0 && count("undecodable") < 1.0, "{stats}");
+    assert!(count("mouth_to_ear_ms") > 20.0, "{stats}");
+    let heard: Vec<i16> = hound::WavReader::open(&ear).unwrap().samples().map(Result::unwrap).collect();
+    let loud = heard.iter().filter(|sample| sample.unsigned_abs() > 2_000).count();
+    assert!(loud > 2 * 48_000, "{loud} loud samples of {}", heard.len());
+}
+
+#[test]
+fn a_sound_device_or_file_that_was_named_and_is_missing_is_said_before_anybody_is_rung() {
+    let bench = Bench::new();
+    let microphone = bench.call("alice", "bob", &["--mic", "device:no such thing"]);
+    assert_eq!(microphone.status.code(), Some(4), "{}", said(&microphone));
+    assert!(said(&microphone).contains("no such thing"), "{}", said(&microphone));
+    let speaker = bench.call("alice", "bob", &["--mic", "none", "--speaker", "device:nor this"]);
+    assert_eq!(speaker.status.code(), Some(4), "{}", said(&speaker));
+    let file = bench.call("alice", "bob", &["--mic", "/nowhere/voice.wav"]);
+    assert_eq!(file.status.code(), Some(1), "{}", said(&file));
+    assert!(said(&file).contains("voice.wav"), "{}", said(&file));
+}

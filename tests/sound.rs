@@ -1,8 +1,9 @@
 //! Sound through whole calls, over real sockets and, where it says so, through the real sound server that
 //! `tests/with-desktop.sh` starts.
+#![expect(clippy::disallowed_methods, reason = "tests wait for engines by the wall clock")]
 
 use std::path::Path;
-use std::process::Command as Program;
+use std::process::{Child, Command as Program, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,15 @@ fn read(path: &Path) -> Vec<f32> {
     reader.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect()
 }
 
+/// How much of `said` is in `heard`, 0 to 1: the mean correlation of its parts of 100 ms, each wherever it is, since
+/// playing a little faster or slower is allowed.
+fn likeness(said: &[f32], heard: &[f32]) -> f32 {
+    let parts = said.chunks_exact(RATE / 10);
+    let (count, sum) =
+        parts.map(|part| find(part, heard).1).fold((0, 0.0), |(count, sum), part| (count + 1, sum + part));
+    sum / count as f32
+}
+
 /// Where in `heard` the sound `said` is, and how alike they are there, 0 to 1.
 fn find(said: &[f32], heard: &[f32]) -> (usize, f32) {
     let length = (said.len() + heard.len()).next_power_of_two();
@@ -123,10 +133,6 @@ impl Call {
         Self { pair, _alone: alone }
     }
 
-    fn talk_for(&self, seconds: u64) {
-        std::thread::sleep(Duration::from_secs(seconds));
-    }
-
     /// Hangs up, waits until both sides are idle, and gives the sound as caller and callee saw it last.
     fn end(mut self) -> (SoundView, SoundView) {
         let views = (active(&self.pair.caller).sound, active(&self.pair.callee).sound);
@@ -139,6 +145,10 @@ impl Call {
         self.pair.shutdown();
         views
     }
+}
+
+fn talk_for(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
 }
 
 fn active(endpoint: &Endpoint) -> ActiveView {
@@ -156,16 +166,24 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A null sink of the sound server: what is played to it is heard from its monitor.
+/// A null sink of the sound server: what is played to it is heard from its monitor. Somebody always listens, for a null
+/// sink without a listener sleeps for two seconds at a time, which no device does.
 struct Sink {
     name: &'static str,
     module: String,
+    listener: Child,
 }
 
 impl Sink {
     fn load(name: &'static str) -> Self {
         let sink = format!("sink_name={name}");
-        Self { name, module: pactl(&["load-module", "module-null-sink", &sink, "rate=48000"]).trim().to_owned() }
+        let module = pactl(&["load-module", "module-null-sink", &sink, "rate=48000"]).trim().to_owned();
+        let listener = Program::new("parec")
+            .args(["--latency-msec=10", "-d", &format!("{name}.monitor")])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { name, module, listener }
     }
 
     fn monitor(&self) -> SoundChoice {
@@ -184,6 +202,8 @@ impl Sink {
 impl Drop for Sink {
     fn drop(&mut self) {
         let _ = Program::new("pactl").args(["unload-module", &self.module]).status();
+        let _ = self.listener.kill();
+        let _ = self.listener.wait();
     }
 }
 
@@ -199,10 +219,11 @@ fn what_one_says_the_other_hears() {
     let said = sweep();
     let (voice, ear) = (write(&folder.path().join("said.wav"), &said), folder.path().join("heard.wav"));
     let call = Call::start(config(voice, NONE), config(NONE, SoundChoice::File(ear.clone())));
-    call.talk_for(6);
+    talk_for(6);
     let (_, callee) = call.end();
     let heard = read(&ear);
-    let (_, likeness) = find(&said, &heard);
+    let likeness = likeness(&said, &heard);
+    println!("correlation {likeness:.3}, mouth to ear {} ms", callee.counts.mouth_to_ear_ms);
     assert!(likeness > 0.95, "correlation {likeness}; {callee:?}");
     let counts = callee.counts;
     assert!(counts.received >= 200 && counts.sent >= 200, "{counts:?}");
@@ -220,12 +241,16 @@ fn sound_passes_a_real_speaker_and_a_real_microphone() {
     // Bob's speaker and microphone stand in one room; Alice hears herself come back.
     let bob = EngineConfig { raw_microphone: true, ..config(room.monitor(), device("room")) };
     let call = Call::start(config(voice, SoundChoice::File(ear.clone())), bob);
-    call.talk_for(8);
+    talk_for(8);
     let (alice, bob) = call.end();
     assert!(matches!(bob.microphone, DeviceState::Open { .. }), "{bob:?}");
     assert!(matches!(bob.speaker, DeviceState::Open { .. }), "{bob:?}");
     let heard = read(&ear);
-    let (_, likeness) = find(&said, &heard);
+    let likeness = likeness(&said, &heard);
+    println!(
+        "correlation {likeness:.3} there and back, mouth to ear {} and {} ms",
+        bob.counts.mouth_to_ear_ms, alice.counts.mouth_to_ear_ms
+    );
     assert!(likeness > 0.9, "correlation {likeness}; {alice:?} {bob:?}");
     let gaps = [alice.counts, bob.counts].map(|counts| {
         counts.concealed + counts.late + counts.dropped + counts.samples_missing / 480 + counts.samples_lost / 480
@@ -243,7 +268,7 @@ fn the_far_end_does_not_come_back() {
         let ear = folder.path().join(format!("raw-{raw_microphone}.wav"));
         let bob = EngineConfig { raw_microphone, ..config(room.monitor(), device("echo")) };
         let call = Call::start(config(voice.clone(), SoundChoice::File(ear.clone())), bob);
-        call.talk_for(12);
+        talk_for(12);
         let (alice, bob) = call.end();
         assert!(matches!(bob.microphone, DeviceState::Open { .. }), "{alice:?} {bob:?}");
         // The canceller has learnt the room by then.
@@ -261,12 +286,12 @@ fn mute_is_silence_in_packets_like_any_other() {
     let ear = folder.path().join("heard.wav");
     let voice = write(&folder.path().join("said.wav"), &speech(4));
     let call = Call::start(config(voice, NONE), config(NONE, SoundChoice::File(ear.clone())));
-    call.talk_for(2);
+    talk_for(2);
     call.pair.caller.send(Command::SetMicrophone { on: false }).unwrap();
     wait_until("the peer learns of it", || !active(&call.pair.callee).peer_microphone_on);
     wait_until("speaking in vain is noticed", || active(&call.pair.caller).sound.speaking_while_muted);
     let before = active(&call.pair.callee).sound.counts.received;
-    call.talk_for(3);
+    talk_for(3);
     let after = active(&call.pair.callee).sound;
     assert!(after.counts.received - before > 100, "packets go on: {after:?}");
     assert!(after.no_sound_since.is_none() && after.peer_level_dbfs < -60.0, "{after:?}");
@@ -313,7 +338,7 @@ fn a_device_that_is_missing_or_unplugged_does_not_end_the_call() {
     drop(loose);
     wait_until("the loss is seen", || matches!(speaker(&call), DeviceState::Missing { .. }));
     let before = active(&call.pair.callee).sound.counts;
-    call.talk_for(1);
+    talk_for(1);
     let after = active(&call.pair.callee).sound.counts;
     assert!(after.received > before.received && after.sent > before.sent, "the call goes on: {after:?}");
     let _again = Sink::load("loose");

@@ -142,7 +142,8 @@ impl Speaker for PacedSpeaker {
     }
 
     fn wanted(&self) -> usize {
-        (2 * PIECE_SAMPLES).saturating_sub(self.queue.len())
+        // A piece, and half a one for a writer that is late.
+        (PIECE_SAMPLES * 3 / 2).saturating_sub(self.queue.len())
     }
 
     fn push(&mut self, samples: &[f32]) {
@@ -199,7 +200,7 @@ mod tests {
         };
         let mut speaker = PacedSpeaker::new("test".into(), Box::new(sink));
         speaker.advance(at(0)).unwrap();
-        assert_eq!(speaker.wanted(), 2 * PIECE_SAMPLES);
+        assert_eq!(speaker.wanted(), PIECE_SAMPLES * 3 / 2);
         speaker.push(&[0.5; 500]);
         speaker.advance(at(20)).unwrap();
         let played = played.lock().unwrap();

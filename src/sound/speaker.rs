@@ -17,8 +17,8 @@ use crate::media::{Doorbell, Timestamp};
 
 /// Longest time for opening a stream.
 pub(super) const BUILD: Duration = Duration::from_secs(2);
-/// A device without a callback for this long is gone.
-pub(super) const STALL: Duration = Duration::from_secs(1);
+/// A device without a callback for this long is gone. Some sleep for two seconds before their first.
+pub(super) const STALL: Duration = Duration::from_secs(3);
 /// The longest callback is looked for anew this often.
 const LOOK: Duration = Duration::from_secs(2);
 
