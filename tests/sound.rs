@@ -271,8 +271,11 @@ fn the_far_end_does_not_come_back() {
         talk_for(12);
         let (alice, bob) = call.end();
         assert!(matches!(bob.microphone, DeviceState::Open { .. }), "{alice:?} {bob:?}");
-        // The canceller has learnt the room by then.
-        level_dbfs(&read(&ear)[7 * RATE..])
+        // The canceller has learnt the room by then. The median, because a machine that is busy with other things makes
+        // the sound server drop samples; then it has to learn anew.
+        let mut levels: Vec<f32> = read(&ear)[4 * RATE..].chunks_exact(RATE / 2).map(level_dbfs).collect();
+        levels.sort_by(f32::total_cmp);
+        levels[levels.len() / 2]
     };
     let (untreated, treated) = (echo_dbfs(true), echo_dbfs(false));
     println!("echo {untreated:.1} dBFS untreated, {treated:.1} dBFS treated");
@@ -317,7 +320,7 @@ fn ringing_opens_the_speaker_and_no_microphone() {
     // Whoever switches the speaker off, or hangs up, has the device back at once.
     pair.callee.send(Command::SetSpeaker { on: false }).unwrap();
     wait_until("the speaker is closed", || default.players() == 0);
-    assert_eq!(active(&pair.callee).sound.speaker, DeviceState::Off);
+    wait_until("it is shown to be off", || active(&pair.callee).sound.speaker == DeviceState::Off);
     pair.callee.send(Command::SetSpeaker { on: true }).unwrap();
     wait_until("the speaker is open again", || default.players() == 1);
     pair.callee.send(Command::HangUp).unwrap();
@@ -326,7 +329,7 @@ fn ringing_opens_the_speaker_and_no_microphone() {
 }
 
 #[test]
-fn a_device_that_is_missing_or_unplugged_does_not_end_the_call() {
+fn a_device_that_is_missing_or_stops_does_not_end_the_call() {
     let loose = Sink::load("loose");
     let call = Call::start(config(device("no such thing"), NONE), config(NONE, device("loose")));
     let speaker = |call: &Call| active(&call.pair.callee).sound.speaker;
@@ -335,14 +338,16 @@ fn a_device_that_is_missing_or_unplugged_does_not_end_the_call() {
         DeviceState::Missing { why } => assert!(why.contains("no such thing"), "{why}"),
         other => panic!("{other:?}"),
     }
-    drop(loose);
+    pactl(&["suspend-sink", loose.name, "1"]);
     wait_until("the loss is seen", || matches!(speaker(&call), DeviceState::Missing { .. }));
     let before = active(&call.pair.callee).sound.counts;
     talk_for(1);
     let after = active(&call.pair.callee).sound.counts;
     assert!(after.received > before.received && after.sent > before.sent, "the call goes on: {after:?}");
-    let _again = Sink::load("loose");
+    pactl(&["suspend-sink", loose.name, "0"]);
     wait_until("it is taken up again", || matches!(speaker(&call), DeviceState::Open { .. }));
+    talk_for(4);
+    assert!(matches!(speaker(&call), DeviceState::Open { .. }), "it stays open");
     call.end();
 }
 

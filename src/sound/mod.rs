@@ -59,7 +59,7 @@ pub trait Speaker {
     /// Samples a second that it takes.
     fn rate_hz(&self) -> u32;
 
-    /// Lets it take what is due. An error is final: the speaker is gone.
+    /// Lets it take what is due; more is due at once while [`Speaker::due`] is zero. An error is final: the speaker is gone.
     fn advance(&mut self, now: Timestamp) -> Result<(), SoundError>;
 
     /// Samples that it needs now so as not to run dry before it is asked again.

@@ -127,7 +127,8 @@ impl Speaker for PacedSpeaker {
     }
 
     fn advance(&mut self, now: Timestamp) -> Result<(), SoundError> {
-        while self.beat.take(now).is_some() {
+        // One piece at a time, so that whoever is late can fill up in between.
+        if self.beat.take(now).is_some() {
             let mut piece = [0.0; PIECE_SAMPLES];
             let there = self.queue.len().min(PIECE_SAMPLES);
             for (sample, queued) in piece.iter_mut().zip(self.queue.drain(..there)) {
@@ -142,8 +143,7 @@ impl Speaker for PacedSpeaker {
     }
 
     fn wanted(&self) -> usize {
-        // A piece, and half a one for a writer that is late.
-        (PIECE_SAMPLES * 3 / 2).saturating_sub(self.queue.len())
+        PIECE_SAMPLES.saturating_sub(self.queue.len())
     }
 
     fn push(&mut self, samples: &[f32]) {
@@ -200,9 +200,12 @@ mod tests {
         };
         let mut speaker = PacedSpeaker::new("test".into(), Box::new(sink));
         speaker.advance(at(0)).unwrap();
-        assert_eq!(speaker.wanted(), PIECE_SAMPLES * 3 / 2);
+        assert_eq!(speaker.wanted(), PIECE_SAMPLES);
         speaker.push(&[0.5; 500]);
         speaker.advance(at(20)).unwrap();
+        assert_eq!(speaker.due(at(20)), Duration::ZERO, "the second piece is due too");
+        speaker.advance(at(20)).unwrap();
+        assert_eq!(speaker.due(at(20)), Duration::from_millis(10));
         let played = played.lock().unwrap();
         assert_eq!(played.len(), 2 * PIECE_SAMPLES);
         assert_eq!(played.iter().filter(|sample| **sample > 0.0).count(), 500);

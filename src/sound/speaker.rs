@@ -28,7 +28,7 @@ const MOST_MARGIN: Duration = Duration::from_millis(60);
 /// Growth of the margin after running dry.
 const MARGIN_STEP: Duration = Duration::from_millis(5);
 /// Shrinking of the margin with each [`LOOK`] without running dry.
-const MARGIN_DECAY: Duration = Duration::from_micros(200);
+const MARGIN_DECAY: Duration = Duration::from_millis(1);
 
 /// What a speaker plays, for the echo canceller.
 pub struct Reference {

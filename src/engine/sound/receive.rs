@@ -63,9 +63,14 @@ impl SoundReceiveThread {
                 player.buffer.handle_packet(packet.id, packet, arrived);
             }
             let now = clock::now();
-            output.tend(switches.speaker.load(Ordering::Acquire), now, sound);
-            while output.is_hungry() {
-                player.play(&mut output, now);
+            loop {
+                output.tend(switches.speaker.load(Ordering::Acquire), now, sound);
+                while output.is_hungry() {
+                    player.play(&mut output, now);
+                }
+                if output.due(now) > Duration::ZERO {
+                    break;
+                }
             }
             sound.set_jitter(player.buffer.counts());
             bell.wait(Some(output.due(now)));
