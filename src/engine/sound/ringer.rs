@@ -9,10 +9,11 @@ use super::NAP;
 use crate::engine::clock;
 use crate::engine::handle::DeviceOpens;
 use crate::media::{Doorbell, SAMPLE_RATE_HZ};
+use crate::sound::opening::Opening;
 use crate::sound::resample::Resampler;
 use crate::sound::speaker::DeviceSpeaker;
 use crate::sound::tone::{Player, Tone};
-use crate::sound::{SoundError, Speaker};
+use crate::sound::{PIECE, SoundError, Speaker};
 
 /// A tone that sounds until it is dropped.
 pub struct Ringer {
@@ -61,7 +62,17 @@ fn sound(
     bell: &Arc<Doorbell>,
 ) -> Result<(), SoundError> {
     bell.attend();
-    let (mut speaker, _reference) = DeviceSpeaker::open(speaker, bell)?;
+    let (name, rung) = (speaker.map(str::to_owned), Arc::clone(bell));
+    let opening = Opening::start(move || DeviceSpeaker::open(name.as_deref(), &rung))?;
+    let (mut speaker, _reference) = loop {
+        if stop.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match opening.poll() {
+            Some(opened) => break opened?,
+            None => bell.wait(Some(PIECE)),
+        }
+    };
     let _open = opens.speaker_opened();
     let mut resampler = Resampler::new(SAMPLE_RATE_HZ, speaker.rate_hz())?;
     let mut player = Player::new(tone);
