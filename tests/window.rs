@@ -59,7 +59,7 @@ impl World {
         let (engine, handle) = Engine::start(profile, config).unwrap();
         let opens = Arc::clone(&handle.device_opens);
         let (mut app, mut handle, painter) = (None, Some(handle), Arc::clone(&self.painter));
-        let window = Harness::builder().with_size(egui::vec2(1040.0, 700.0)).build_ui(move |ui| {
+        let window = Harness::builder().with_size(egui::vec2(1040.0, 1100.0)).build_ui(move |ui| {
             let app = app.get_or_insert_with(|| App::new(ui.ctx(), handle.take().unwrap(), &painter));
             app.ui(ui);
         });
@@ -70,6 +70,9 @@ impl World {
     fn person(&self, name: &str) -> Person {
         let mut person = self.open(name);
         person.register(name, &self.server.address().to_string());
+        person.see("Look at yourself");
+        assert_eq!(person.nameless(), [""; 0]);
+        person.press("Continue");
         person.see("You are ready");
         person.press("Show my contacts");
         person.see("Nobody here yet");
@@ -205,7 +208,6 @@ fn a_whole_call_is_clicked_through_on_both_sides() {
     alice.press("Hang up");
     alice.see("You hung up.");
     bob.see("They hung up.");
-    bob.see("Talked for");
     assert_eq!(bob.nameless(), [""; 0]);
     alice.press("Done");
     alice.see("Contacts");
@@ -243,12 +245,14 @@ fn a_name_that_is_taken_can_be_replaced_on_the_same_screen() {
     let _alice = world.person("alice");
     let mut late = world.open("late");
     late.register("alice", "nonsense");
-    late.see("a server address looks like");
+    late.see("server address looks like");
     assert_eq!(late.nameless(), [""; 0]);
     late.write("Server address", &world.server.address().to_string());
     late.press("Continue");
-    late.see("this name is taken");
+    late.see("name is taken");
     late.write("Your name on the server", "alicia");
+    late.press("Continue");
+    late.see("Look at yourself");
     late.press("Continue");
     late.see("alicia@127.0.0.1");
 
@@ -257,6 +261,29 @@ fn a_name_that_is_taken_can_be_replaced_on_the_same_screen() {
     let mut again = world.open("late");
     again.see("alicia@127.0.0.1");
     again.see("Nobody here yet");
+}
+
+#[test]
+fn a_look_at_oneself_ends_with_the_screen_and_settings_are_kept() {
+    let world = World::new();
+    let mut alice = world.person("alice");
+    alice.press("Settings");
+    alice.see("Microphone");
+    assert_eq!(alice.opens.counts(), (0, 0, 0), "looking for devices opens none");
+    alice.press("Look at yourself");
+    alice.see("Turn the camera off");
+    assert_eq!(alice.nameless(), [""; 0]);
+    alice.press("Light");
+    alice.until("light colours", |window| window.ctx.theme() == egui::Theme::Light);
+    alice.press("Back");
+    alice.see("Nobody here yet");
+    let opens = Arc::clone(&alice.opens);
+    alice.until("the camera is released", |_| opens.open_now() == (false, false));
+    assert_eq!(alice.opens.counts().0, 1);
+
+    drop(alice);
+    let mut again = world.open("alice");
+    again.until("light colours", |window| window.ctx.theme() == egui::Theme::Light);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::config::EngineConfig;
 use super::contacts::Contacts;
 use super::devices::DeviceList;
 use super::encoder;
-use super::handle::{CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot};
+use super::handle::{Appearance, CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot};
 use super::path::CallPath;
 use super::preview::Preview;
 use super::sealing::{OpenCommand, SealCommand};
@@ -57,6 +57,7 @@ pub struct Control {
     identity: Option<Identity>,
     /// The server has taken the identity's handle.
     registered: bool,
+    appearance: Appearance,
     server: Option<ServerAddress>,
     status: ServerStatus,
     machine: Option<Machine>,
@@ -167,6 +168,7 @@ impl Control {
         let trying_encoders = encoder::start_trial(config.video, &trials, events.clone());
         let settings = profile.settings()?;
         let registered = settings.handle.is_some();
+        let appearance = settings.appearance;
         let server = settings.server.and_then(|text| text.parse().ok());
         let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
         Ok(Self {
@@ -174,6 +176,7 @@ impl Control {
             config,
             identity,
             registered,
+            appearance,
             server,
             status: ServerStatus::Idle,
             machine,
@@ -243,6 +246,7 @@ impl Control {
             Command::StopPreview => self.stop_preview(),
             Command::ListDevices => self.list_devices(),
             Command::ChooseDevices(choice) => self.choose_devices(choice),
+            Command::SetAppearance(appearance) => self.set_appearance(appearance),
             Command::AddContact { handle } => {
                 let own = self.identity.as_ref().map_or("", Identity::handle);
                 let added = self.contacts.add(&self.profile, &handle, own);
@@ -289,6 +293,15 @@ impl Control {
         self.identity = Some(identity);
         self.server = Some(server);
         self.go_online();
+    }
+
+    fn set_appearance(&mut self, appearance: Appearance) {
+        self.appearance = appearance;
+        let kept = self.profile.settings().and_then(|mut settings| {
+            settings.appearance = appearance;
+            self.profile.save_settings(&settings)
+        });
+        self.tell_error(kept);
     }
 
     /// The server has taken the handle: from now on it is this profile's.

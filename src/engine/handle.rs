@@ -78,6 +78,8 @@ pub enum Command {
     ListDevices,
     /// Use these devices, now and in future.
     ChooseDevices(DeviceChoice),
+    /// Light or dark, now and in future.
+    SetAppearance(Appearance),
     /// Keep somebody as a contact. What is wrong with the handle is said in the notice.
     AddContact {
         /// `name@host`.
@@ -102,6 +104,19 @@ pub enum Command {
     },
     /// End everything.
     Shutdown,
+}
+
+/// Colours of the window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Appearance {
+    /// As the rest of the desktop.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
 }
 
 /// Chosen devices by name; `None` is the system's default, `Some("none")` none at all.
@@ -134,6 +149,8 @@ pub struct Snapshot {
     pub chosen: DeviceChoice,
     /// Own camera, in a call or a preview.
     pub camera: DeviceState,
+    /// Colours of the window.
+    pub appearance: Appearance,
     /// The call, or how the last one ended.
     pub call: CallView,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.

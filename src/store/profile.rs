@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::codec::EncoderKind;
-use crate::engine::handle::DeviceChoice;
+use crate::engine::handle::{Appearance, DeviceChoice};
 
 /// No file of a profile is longer.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub server: Option<String>,
     /// Chosen devices.
     pub devices: DeviceChoice,
+    /// Colours of the window.
+    pub appearance: Appearance,
     /// Never offer this machine's addresses to the other side.
     pub hide_address: bool,
 }

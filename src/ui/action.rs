@@ -1,5 +1,7 @@
 //! What a person does on a screen. Screens only say it; [`super::App`] does it.
 
+use crate::engine::handle::{Appearance, DeviceChoice};
+
 /// One act of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -32,6 +34,20 @@ pub enum Action {
     Microphone(bool),
     /// Camera on or off.
     Camera(bool),
+    /// Speaker on or off.
+    Speaker(bool),
+    /// Look at oneself outside a call.
+    StartPreview,
+    /// Turn that camera off.
+    StopPreview,
+    /// Ask the system for its devices.
+    ListDevices,
+    /// Use these devices.
+    ChooseDevices(DeviceChoice),
+    /// Light or dark.
+    Appearance(Appearance),
+    /// Open another screen.
+    Show(Page),
     /// Keep somebody as a contact.
     AddContact(String),
     /// Forget a contact.
@@ -53,4 +69,14 @@ pub enum Action {
     ToggleHelp,
     /// Something was copied.
     Copied(&'static str),
+}
+
+/// What is shown while there is no call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// The contacts.
+    #[default]
+    Contacts,
+    /// Devices and appearance.
+    Settings,
 }

@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use egui::{CentralPanel, Context, Frame, Ui, UserAttentionType, ViewportCommand};
 
-use super::action::Action;
+use super::action::{Action, Page};
 use super::hud::{self, Hud};
 use super::icons;
 use super::screens::contacts::Contacts;
 use super::screens::in_call::{InCall, Lamps, Scene};
 use super::screens::welcome::Welcome;
-use super::screens::{ended, incoming, ringing};
+use super::screens::{ended, incoming, ringing, settings};
 use super::shortcuts;
 use super::theme;
 use super::widgets::toast::Toast;
 use crate::call::UserConsent;
 use crate::engine::clock;
-use crate::engine::handle::{CallView, Command, EngineHandle, Snapshot};
+use crate::engine::handle::{CallView, Command, DeviceState, EngineHandle, Snapshot};
 use crate::render::{VideoPainter, VideoView};
 
 /// The window's contents, and the engine behind them.
@@ -26,6 +26,9 @@ pub struct App {
     handle: EngineHandle,
     snapshot: Snapshot,
     welcome: Option<Welcome>,
+    page: Page,
+    /// The system was asked for its devices since they were last shown.
+    listed: bool,
     contacts: Contacts,
     in_call: InCall,
     remote: VideoView,
@@ -62,6 +65,8 @@ impl App {
             handle,
             snapshot: Snapshot::default(),
             welcome: None,
+            page: Page::default(),
+            listed: false,
             contacts: Contacts::default(),
             in_call: InCall::default(),
             remote: VideoView::new(Arc::clone(painter)),
@@ -122,9 +127,34 @@ impl App {
                 hud.picture(&stamps, now);
             }
         }
+        if before.appearance != self.snapshot.appearance || !before.started {
+            ui.ctx().set_theme(theme::preference(self.snapshot.appearance));
+        }
+        self.attend_devices();
         let kind = std::mem::discriminant::<CallView>;
         if kind(&before.call) != kind(&self.snapshot.call) {
             self.call_changed(ui);
+        }
+    }
+
+    /// Devices are asked for when they are to be shown; the camera of a look at oneself goes off when they are not.
+    fn attend_devices(&mut self) {
+        let idle = self.snapshot.call == CallView::Idle;
+        let shown = idle
+            && self.welcome.as_ref().map_or(self.page == Page::Settings, Welcome::shows_devices)
+            && self.snapshot.started;
+        if shown && !self.listed {
+            self.listed = self.handle.send(Command::ListDevices);
+        }
+        if !shown {
+            self.listed = false;
+        }
+        let looking = idle && self.snapshot.camera != DeviceState::Off;
+        if looking && !shown {
+            let _ = self.handle.send(Command::StopPreview);
+        }
+        if idle && !looking {
+            self.local.clear();
         }
     }
 
@@ -200,13 +230,16 @@ impl App {
             .frame(Frame::new().fill(palette.window))
             .show(ui, |ui| {
                 if let Some(welcome) = &mut self.welcome {
-                    let (action, through) = welcome.welcome_ui(ui, &self.snapshot);
+                    let (action, through) = welcome.welcome_ui(ui, &self.snapshot, &self.local);
                     if through {
                         self.welcome = None;
                     }
                     return action;
                 }
-                self.contacts.contacts_ui(ui, &self.snapshot)
+                match self.page {
+                    Page::Contacts => self.contacts.contacts_ui(ui, &self.snapshot),
+                    Page::Settings => settings::settings_ui(ui, &self.snapshot, &self.local),
+                }
             })
             .inner
     }
@@ -234,6 +267,18 @@ impl App {
                 let (icon, words) = if on { (icons::CAMERA, "Camera on") } else { (icons::CAMERA_OFF, "Camera off") };
                 self.say(ui, by_key, icon, words);
                 Command::SetCamera { on }
+            }
+            Action::Speaker(on) => Command::SetSpeaker { on },
+            // So is the click on the button that turns the camera on.
+            Action::StartPreview => Command::StartPreview { consent: UserConsent::given_by_person() },
+            Action::StopPreview => Command::StopPreview,
+            Action::ListDevices => Command::ListDevices,
+            Action::ChooseDevices(choice) => Command::ChooseDevices(choice),
+            Action::Appearance(appearance) => Command::SetAppearance(appearance),
+            Action::Show(page) => {
+                self.page = page;
+                ui.ctx().request_repaint();
+                return;
             }
             Action::AddContact(handle) => Command::AddContact { handle },
             Action::RemoveContact(handle) => Command::RemoveContact { handle },

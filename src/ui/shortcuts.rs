@@ -68,7 +68,9 @@ pub fn handle_keys(input: &mut InputState, call: &CallView, typing: bool) -> Opt
 
 /// The list of all shortcuts. True: close it.
 pub fn help_ui(ui: &Ui) -> bool {
-    let modal = Modal::new(Id::unique("shortcuts")).show(ui.ctx(), |ui| {
+    let frame = egui::Frame::window(ui.style());
+    let modal = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
         ui.set_width(360.0);
         ui.label(RichText::new("Shortcuts").font(theme::strong(text::TITLE)));
         ui.add_space(space(2));

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use egui::{
     Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke, Style,
-    TextStyle, Theme, Vec2, Visuals,
+    TextStyle, Theme, ThemePreference, Vec2, Visuals,
 };
+
+use crate::engine::handle::Appearance;
 
 /// The grid: every distance is a multiple of it.
 pub const UNIT: f32 = 4.0;
@@ -193,6 +195,16 @@ pub fn palette(ctx: &Context) -> &'static Palette {
     match ctx.theme() {
         Theme::Dark => &DARK,
         Theme::Light => &LIGHT,
+    }
+}
+
+/// The colours that a person chose, as egui calls them.
+#[must_use]
+pub const fn preference(appearance: Appearance) -> ThemePreference {
+    match appearance {
+        Appearance::System => ThemePreference::System,
+        Appearance::Light => ThemePreference::Light,
+        Appearance::Dark => ThemePreference::Dark,
     }
 }
 

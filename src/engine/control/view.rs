@@ -26,6 +26,7 @@ impl Control {
             devices: self.device_list.clone(),
             chosen: self.devices.clone(),
             camera: self.camera_state(),
+            appearance: self.appearance,
             call: self.call.clone(),
             notice: self.notice.clone(),
         };

@@ -3,13 +3,13 @@
 use egui::{Align, Layout, Popup, Response, RichText, Ui, vec2};
 
 use crate::engine::handle::{Contact, Me, Presence, ServerStatus, Snapshot};
-use crate::ui::action::Action;
+use crate::ui::action::{Action, Page};
 use crate::ui::icons;
 use crate::ui::theme::{self, space, text};
 use crate::ui::widgets::avatar::avatar_ui;
 use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui, menu_item_ui};
 use crate::ui::widgets::page::{
-    alert_ui, card_ui, column_ui, copyable_ui, field_ui, heading_ui, line_between_ui, line_ui, remark_ui,
+    alert_ui, card_ui, column_ui, copyable_ui, field_ui, heading_ui, line_between_ui, line_ui, remark_ui, sentence,
 };
 
 /// From so many contacts on there is a field to search them.
@@ -69,6 +69,9 @@ impl Contacts {
         ui.horizontal(|ui| {
             ui.label(RichText::new("Contacts").font(theme::strong(text::TITLE)));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.add(IconButton::new(icons::SETTINGS, "Settings", Tone::Quiet)).clicked() {
+                    done = Some(Action::Show(Page::Settings));
+                }
                 if ui.add(TextButton::new("Add contact", Tone::Main).icon(icons::ADD_PERSON)).clicked() {
                     self.open_form();
                 }
@@ -223,7 +226,7 @@ impl Contacts {
 
     fn menu_ui(&mut self, more: &Response, contact: &Contact) {
         Popup::menu(more).show(|ui| {
-            ui.set_min_width(180.0);
+            ui.set_width(200.0);
             if menu_item_ui(ui, icons::RENAME, "Rename", None) {
                 let (handle, name) = (contact.handle.clone(), contact.name.clone());
                 self.editing = Some(Editing::Renaming { handle, name, fresh: true });
@@ -310,9 +313,9 @@ fn presence_ui(ui: &mut Ui, contact: &Contact) {
         if !words.is_empty() {
             let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
             if present {
-                ui.painter().circle_filled(rect.center(), 4.0, palette.present);
+                ui.painter().circle_filled(rect.center() + vec2(0.0, 1.0), 4.0, palette.present);
             } else {
-                ui.painter().circle_stroke(rect.center(), 3.5, egui::Stroke::new(1.5, palette.weak));
+                ui.painter().circle_stroke(rect.center() + vec2(0.0, 1.0), 3.5, egui::Stroke::new(1.5, palette.weak));
             }
             ui.label(RichText::new(words).size(text::SMALL).color(palette.weak));
         }
@@ -337,15 +340,6 @@ fn matches(contact: &Contact, search: &str) -> bool {
     contact.name.to_lowercase().contains(&search) || contact.handle.to_lowercase().contains(&search)
 }
 
-/// An error's words as a sentence of their own.
-fn sentence(words: &str) -> String {
-    let mut characters = words.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let rest = characters.as_str();
-    let stop = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{first}{rest}{stop}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,11 +357,5 @@ mod tests {
         let contact = Contact { handle: "bob@example.org".into(), name: "Robert".into(), ..Contact::default() };
         assert!(matches(&contact, "ROB") && matches(&contact, "bob@") && matches(&contact, " "));
         assert!(!matches(&contact, "alice"));
-    }
-
-    #[test]
-    fn errors_read_as_sentences() {
-        assert_eq!(sentence("the server does not answer"), "The server does not answer.");
-        assert_eq!(sentence("Gone!"), "Gone!");
     }
 }

@@ -7,7 +7,7 @@ use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, R
 
 use super::ended::clock_duration;
 use super::safety::{self, safety_ui};
-use crate::engine::handle::{ActiveView, PathView};
+use crate::engine::handle::{ActiveView, DeviceState, PathView};
 use crate::media::Timestamp;
 use crate::render::{Fit, VideoLook, VideoView};
 use crate::ui::action::Action;
@@ -16,6 +16,7 @@ use crate::ui::shortcuts;
 use crate::ui::theme::{self, glass, space, text};
 use crate::ui::widgets::avatar;
 use crate::ui::widgets::buttons::{IconButton, Tone, icon_at, icon_ui, menu_item_ui};
+use crate::ui::widgets::meter;
 use crate::ui::widgets::self_view::{self, SelfView};
 
 /// The controls leave when nothing has moved for so long, in seconds.
@@ -24,6 +25,8 @@ const STILL_S: f64 = 3.0;
 const BAR: f32 = 88.0;
 /// Across, in points.
 const BUTTON: f32 = 52.0;
+/// The share of a picture that may be cut off to fill the window.
+const CROPPED: f32 = 0.2;
 /// How bright the last picture is while the connection is gone.
 const DIMMED: f32 = 0.35;
 
@@ -83,9 +86,8 @@ impl InCall {
         let mut done = None;
         if shown {
             done = self.head_ui(ui, area, view, scene.now).or(bar_ui(ui, area, view, scene.full_screen));
-        } else if !view.microphone_on {
-            muted_ui(ui, area);
         }
+        status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);
         done
     }
@@ -156,9 +158,9 @@ fn strong(words: &str, colour: egui::Color32) -> RichText {
 
 fn remote_ui(ui: &mut Ui, area: Rect, view: &ActiveView, remote: &VideoView) {
     ui.painter().rect_filled(area, 0.0, glass::CANVAS);
-    if view.peer_camera_on && remote.picture_size().is_some() {
+    if let (true, Some(size)) = (view.peer_camera_on, remote.picture_size()) {
         let brightness = if view.path == PathView::Reconnecting { DIMMED } else { 1.0 };
-        remote.paint(ui.painter(), area, VideoLook { brightness, ..VideoLook::default() });
+        remote.paint(ui.painter(), area, VideoLook { fit: fit(size, area), brightness, ..VideoLook::default() });
         return;
     }
     let centre = area.center() - vec2(0.0, space(8));
@@ -166,7 +168,13 @@ fn remote_ui(ui: &mut Ui, area: Rect, view: &ActiveView, remote: &VideoView) {
     let words = if view.peer_camera_on { "Waiting for the first picture…" } else { "Their camera is off" };
     let below = pos2(area.center().x, centre.y + super::ringing::AVATAR / 2.0 + space(5));
     let place = Rect::from_center_size(below, vec2(area.width() - space(8), space(6)));
-    ui.put(place, egui::Label::new(RichText::new(words).color(glass::WEAK)));
+    ui.place(place, egui::Label::new(RichText::new(words).color(glass::WEAK)));
+}
+
+/// Fills the window where little of the picture is lost by it, and shows all of the picture where much would be.
+fn fit((width, height): (u32, u32), area: Rect) -> Fit {
+    let ratio = width as f32 / height as f32 / area.aspect_ratio();
+    if ratio.min(1.0 / ratio) >= 1.0 - CROPPED { Fit::Cover } else { Fit::Letterbox }
 }
 
 fn reconnecting_ui(ui: &mut Ui, area: Rect) {
@@ -191,7 +199,11 @@ fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool) -> Opti
         } else {
             (icons::MICROPHONE_OFF, "Unmute microphone", Tone::GlassOff)
         };
-        if ui.add(round(icon, name, tone).hint(shortcuts::MICROPHONE.words)).clicked() {
+        let microphone = ui.add(round(icon, name, tone).hint(shortcuts::MICROPHONE.words));
+        if view.microphone_on {
+            level_ui(ui, microphone.rect, view.sound.own_level_dbfs);
+        }
+        if microphone.clicked() {
             done = Some(Action::Microphone(!view.microphone_on));
         }
         let (icon, name, tone) = if view.camera_on {
@@ -204,7 +216,12 @@ fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool) -> Opti
         }
         let more = ui.add(round(icons::MORE, "More", Tone::Glass));
         Popup::menu(&more).align(egui::RectAlign::TOP).gap(space(4)).show(|ui| {
-            ui.set_min_width(240.0);
+            ui.set_width(240.0);
+            let (icon, words) =
+                if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
+            if menu_item_ui(ui, icon, words, None) {
+                done = Some(Action::Speaker(!view.speaker_on));
+            }
             let (icon, words) = if full_screen {
                 (icons::LEAVE_FULL_SCREEN, "Leave full screen")
             } else {
@@ -232,14 +249,62 @@ const fn round(icon: char, name: &str, tone: Tone) -> IconButton<'_> {
     IconButton::new(icon, name, tone).diameter(BUTTON)
 }
 
-/// Stays when the bar has gone: nobody should have to wonder whether they are heard.
-fn muted_ui(ui: &mut Ui, area: Rect) {
-    pane_ui(ui, "muted", Align2::CENTER_BOTTOM, pos2(area.center().x, area.bottom() - space(4)), |ui| {
+/// What must not be missed: muted, unheard, a device that is not there. At the top in the middle, below each other;
+/// that one is muted stands in the place of the bar when it has gone.
+fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, now: Timestamp) {
+    let sound = &view.sound;
+    if !view.microphone_on && (!shown || sound.speaking_while_muted) {
+        let words = if sound.speaking_while_muted { "You are muted, and you are speaking" } else { "You are muted" };
+        let above = if shown { BAR } else { space(4) };
+        let at = pos2(area.center().x, area.bottom() - above);
+        remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, icons::MICROPHONE_OFF, words);
+    }
+    let mut lines = Vec::new();
+    if let Some(since) = sound.no_sound_since
+        && view.path != PathView::Reconnecting
+    {
+        let seconds = now.since(since).as_secs().max(1);
+        lines.push((icons::SPEAKER_OFF, format!("No incoming sound for {seconds} s")));
+    }
+    let missing = |device: &DeviceState| matches!(device, DeviceState::Missing { .. });
+    // Said with the controls, not all the time: it is a state that people may have chosen to live with.
+    for (device, icon, words) in [
+        (&sound.microphone, icons::MICROPHONE_OFF, "They cannot hear you: no microphone can be used"),
+        (&sound.speaker, icons::SPEAKER_OFF, "You cannot hear them: no speaker can be used"),
+    ] {
+        if shown && missing(device) {
+            lines.push((icon, words.to_owned()));
+        }
+    }
+    for (index, (icon, words)) in lines.iter().enumerate() {
+        let at = area.center_top() + vec2(0.0, space(16) + 44.0 * index as f32);
+        remark_ui(ui, &format!("status {index}"), Align2::CENTER_TOP, at, *icon, words);
+    }
+}
+
+/// One line about what is not as it should be.
+fn remark_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, icon: char, words: &str) {
+    pane_ui(ui, name, pivot, at, |ui| {
         ui.add_space(space(1));
-        icon_ui(ui, icons::MICROPHONE_OFF, 18.0, glass::WARNING);
-        ui.label(strong("You are muted", glass::TEXT));
+        icon_ui(ui, icon, 18.0, glass::WARNING);
+        ui.add(egui::Label::new(strong(words, glass::TEXT)).truncate());
         ui.add_space(space(1));
     });
+}
+
+/// How loud it is here, as an arc around the microphone's button.
+fn level_ui(ui: &Ui, button: Rect, level_dbfs: f32) {
+    let share = meter::share(level_dbfs);
+    if share <= 0.0 {
+        return;
+    }
+    let (centre, radius) = (button.center(), button.width() / 2.0 + 1.0);
+    let point = |step: f32| {
+        let angle = std::f32::consts::PI * (0.5 + step);
+        centre + vec2(angle.cos(), angle.sin()) * radius
+    };
+    let arc = (-12..=12).map(|step| point(share * step as f32 / 12.0)).collect();
+    ui.painter().line(arc, egui::Stroke::new(2.5, glass::LIVE));
 }
 
 /// Which devices are open, whatever the switches say.
@@ -275,4 +340,18 @@ fn pane_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, contents: impl Fn
         let frame = Frame::new().fill(glass::PANE).corner_radius(BUTTON as u8 / 2 + 8).inner_margin(Margin::same(8));
         frame.show(ui, |ui| ui.with_layout(Layout::left_to_right(Align::Center), contents));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_little_is_cut_off_but_never_much() {
+        let window = |width, height| Rect::from_min_size(egui::Pos2::ZERO, vec2(width, height));
+        assert_eq!(fit((1280, 720), window(1040.0, 700.0)), Fit::Cover);
+        assert_eq!(fit((1280, 720), window(420.0, 700.0)), Fit::Letterbox);
+        assert_eq!(fit((720, 1280), window(1040.0, 700.0)), Fit::Letterbox);
+        assert_eq!(fit((640, 360), window(1280.0, 720.0)), Fit::Cover);
+    }
 }

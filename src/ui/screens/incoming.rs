@@ -47,7 +47,7 @@ fn answers_ui(ui: &mut Ui, video: bool) -> Option<Action> {
     let choices = if video { vec![decline, without, accept] } else { vec![decline, accept] };
     let mut done = None;
     for ((icon, name, tone, action), place) in choices.into_iter().zip(low_row(ui, if video { 3 } else { 2 })) {
-        if ui.put(place, IconButton::new(icon, name, tone).diameter(ANSWER_BUTTON)).clicked() {
+        if ui.place(place, IconButton::new(icon, name, tone).diameter(ANSWER_BUTTON)).clicked() {
             done = Some(action);
         }
         caption(ui, place, if name == "Accept without camera" { "Without camera" } else { name });

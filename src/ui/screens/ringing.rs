@@ -49,7 +49,7 @@ pub fn person_ui(ui: &mut Ui, peer: &Peer, line: &str) -> f32 {
         let height = font.size * 1.4;
         let place = Rect::from_min_size(pos2(area.left() + space(4), top), vec2(area.width() - space(8), height));
         let label = egui::Label::new(egui::RichText::new(words).font(font).color(colour)).truncate();
-        ui.put(place, label);
+        ui.place(place, label);
         top += height + space(1);
     }
     top
@@ -57,7 +57,7 @@ pub fn person_ui(ui: &mut Ui, peer: &Peer, line: &str) -> f32 {
 
 fn hang_up_ui(ui: &mut Ui, name: &str) -> Option<Action> {
     let button = IconButton::new(icons::HANG_UP, name, Tone::Stop).diameter(ANSWER_BUTTON);
-    ui.put(low_row(ui, 1)[0], button).clicked().then_some(Action::HangUp)
+    ui.place(low_row(ui, 1)[0], button).clicked().then_some(Action::HangUp)
 }
 
 /// Places for `count` round buttons in a row, low on the screen.

@@ -1,8 +1,10 @@
-//! The first run: who you are and where, then the handle to give away. Nothing else is asked.
+//! The first run in three steps: who you are and where, a look at camera and sound, the handle to give away.
 
 use egui::{RichText, Ui};
 
+use super::devices::devices_ui;
 use crate::engine::handle::{ServerStatus, Snapshot};
+use crate::render::VideoView;
 use crate::ui::action::Action;
 use crate::ui::icons;
 use crate::ui::theme::{self, space, text};
@@ -26,14 +28,15 @@ pub struct Welcome {
 enum Step {
     #[default]
     Name,
+    Devices,
     Ready,
 }
 
 impl Welcome {
     /// Draws the step that is on; the flag says that the person is through.
-    pub fn welcome_ui(&mut self, ui: &mut Ui, snapshot: &Snapshot) -> (Option<Action>, bool) {
+    pub fn welcome_ui(&mut self, ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> (Option<Action>, bool) {
         if self.step == Step::Name && snapshot.me.as_ref().is_some_and(|me| me.registered) {
-            self.step = Step::Ready;
+            self.step = Step::Devices;
         }
         let mut result = (None, false);
         column_ui(ui, WIDTH, |ui| {
@@ -41,6 +44,7 @@ impl Welcome {
             steps_ui(ui, self.step);
             result = match self.step {
                 Step::Name => (self.name_ui(ui, snapshot), false),
+                Step::Devices => (self.devices_ui(ui, snapshot, local), false),
                 Step::Ready => ready_ui(ui, snapshot),
             };
         });
@@ -84,6 +88,27 @@ impl Welcome {
             }
         });
         done
+    }
+
+    fn devices_ui(&mut self, ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
+        let palette = theme::palette(ui.ctx());
+        ui.label(RichText::new("Camera and sound").font(theme::strong(text::DISPLAY)));
+        let words = "Have a look at yourself, and choose what calls should use. You can also call without a camera.";
+        ui.label(RichText::new(words).color(palette.weak));
+        ui.add_space(space(4));
+        let mut done = None;
+        card_ui(ui, |ui| done = devices_ui(ui, snapshot, local));
+        ui.add_space(space(2));
+        if ui.add(TextButton::new("Continue", Tone::Main)).clicked() {
+            self.step = Step::Ready;
+        }
+        done
+    }
+
+    /// Whether the devices are being chosen, and the camera may be on for it.
+    #[must_use]
+    pub fn shows_devices(&self) -> bool {
+        self.step == Step::Devices
     }
 
     /// What came back on what was sent, if it was not good.

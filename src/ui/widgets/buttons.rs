@@ -122,13 +122,14 @@ pub struct TextButton<'a> {
     tone: Tone,
     width: Option<f32>,
     name: Option<&'a str>,
+    pressed: Option<bool>,
 }
 
 impl<'a> TextButton<'a> {
     /// `words` stand on it and are its name.
     #[must_use]
     pub const fn new(words: &'a str, tone: Tone) -> Self {
-        Self { icon: None, words, tone, width: None, name: None }
+        Self { icon: None, words, tone, width: None, name: None, pressed: None }
     }
 
     /// An icon before the words.
@@ -142,6 +143,13 @@ impl<'a> TextButton<'a> {
     #[must_use]
     pub const fn width(mut self, width: f32) -> Self {
         self.width = Some(width);
+        self
+    }
+
+    /// It is one of several, and is the chosen one or not.
+    #[must_use]
+    pub const fn pressed(mut self, pressed: bool) -> Self {
+        self.pressed = Some(pressed);
         self
     }
 
@@ -162,7 +170,11 @@ impl Widget for TextButton<'_> {
         let width = self.width.unwrap_or(content + space(8));
         let (rect, response) = ui.allocate_exact_size(Vec2::new(width, theme::CONTROL_HEIGHT), Sense::click());
         let enabled = ui.is_enabled();
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, self.name.unwrap_or(self.words)));
+        let name = self.name.unwrap_or(self.words);
+        response.widget_info(|| match self.pressed {
+            Some(pressed) => WidgetInfo::selected(Role::RadioButton, enabled, pressed, name),
+            None => WidgetInfo::labeled(Role::Button, enabled, name),
+        });
         let ground = if response.hovered() { colours.hover } else { colours.rest };
         let radius = CornerRadius::same(theme::BUTTON_RADIUS);
         let painter = ui.painter();

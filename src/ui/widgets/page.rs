@@ -41,6 +41,16 @@ pub fn card_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
         .inner
 }
 
+/// The line at the top of a screen that was opened from another: back, and its title. True: back.
+pub fn header_ui(ui: &mut Ui, title: &str) -> bool {
+    let back = ui.horizontal(|ui| {
+        let back = ui.add(IconButton::new(icons::BACK, "Back", Tone::Quiet)).clicked();
+        ui.label(RichText::new(title).font(theme::strong(text::TITLE)));
+        back
+    });
+    back.inner
+}
+
 /// The name of a part of a screen.
 pub fn heading_ui(ui: &mut Ui, words: &str) -> Response {
     ui.label(RichText::new(words).font(theme::strong(text::HEADING)))
@@ -56,7 +66,7 @@ pub fn remark_ui(ui: &mut Ui, words: &str) -> Response {
 pub fn alert_ui(ui: &mut Ui, words: &str, grave: bool) {
     let palette = theme::palette(ui.ctx());
     let colour = if grave { palette.danger } else { palette.warning };
-    icon_line_ui(ui, icons::WARNING, colour, RichText::new(words).size(text::BODY).color(colour));
+    icon_line_ui(ui, icons::WARNING, colour, RichText::new(sentence(words)).size(text::BODY).color(colour));
 }
 
 /// An icon with words beside it, which may take several lines.
@@ -120,4 +130,25 @@ pub fn copyable_ui(ui: &mut Ui, value: &str, what: &str) -> bool {
 pub fn line_between_ui(ui: &mut Ui) {
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 1.0), Sense::hover());
     ui.painter().hline(rect.x_range(), rect.center().y, Stroke::new(1.0, theme::palette(ui.ctx()).line));
+}
+
+/// An error's words as a sentence of their own.
+#[must_use]
+pub fn sentence(words: &str) -> String {
+    let mut characters = words.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let rest = characters.as_str();
+    let stop = if rest.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{rest}{stop}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_read_as_sentences() {
+        assert_eq!(sentence("the server does not answer"), "The server does not answer.");
+        assert_eq!(sentence("Gone!"), "Gone!");
+    }
 }
