@@ -36,7 +36,7 @@ pub struct CallReport {
     pub frames: Frames,
     /// From the capture to the boundary, and as signal delay.
     pub latency_ms: BTreeMap<&'static str, Percentiles>,
-    /// The parts of that.
+    /// The parts of that, as far as they are known: what a window's toolkit submits has no time of its own.
     pub stages_ms: BTreeMap<&'static str, Percentiles>,
     /// Most frames held back.
     pub depth_frames: Depth,
@@ -133,6 +133,7 @@ impl CallReport {
             .iter()
             .zip(&distributions)
             .skip(1)
+            .filter(|(_, durations)| durations.count() > 0)
             .map(|(leg, durations)| (leg.name, durations.percentiles()))
             .collect();
         let spent = &measured.spent;

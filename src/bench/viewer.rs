@@ -1,4 +1,5 @@
-//! Who shows the pictures while they are measured: a thread that draws each at its own size into an offscreen target.
+//! Who shows the pictures while they are measured: a thread that draws each at its own size into an offscreen target, or
+//! one that draws the whole call window there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +8,11 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::call::BenchError;
+use crate::engine::clock;
 use crate::engine::handle::EngineHandle;
 use crate::media::{Doorbell, FrameId, Stamps, VideoFrame};
-use crate::render::{Gpu, Presenter, RenderError};
+use crate::render::{EguiOffscreen, Gpu, Image, Presenter, RenderError, VideoPainter};
+use crate::ui::App;
 
 /// Frames that were shown and wait to be counted: more than comes between two looks.
 const SHOWN: usize = 256;
@@ -31,8 +34,9 @@ pub struct Sight {
 /// A running viewer.
 pub struct Viewer {
     stop: Arc<AtomicBool>,
+    snap: Arc<AtomicBool>,
     bell: Arc<Doorbell>,
-    thread: JoinHandle<Result<(), RenderError>>,
+    thread: JoinHandle<Result<Option<Image>, RenderError>>,
 }
 
 impl Viewer {
@@ -45,18 +49,81 @@ impl Viewer {
         let (keep, kept) = sync_channel(KEPT);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let thread =
-            Builder::new().name("present".into()).spawn(move || present(presenter, handle, &tell, &keep, &stopped))?;
-        Ok((Self { stop, bell, thread }, Sight { shown, kept }))
+        let thread = Builder::new().name("present".into()).spawn(move || {
+            present(presenter, handle, &tell, &keep, &stopped)?;
+            Ok(None)
+        })?;
+        Ok((Self { stop, snap: Arc::default(), bell, thread }, Sight { shown, kept }))
     }
 
-    /// Stops showing; an error if something had gone wrong with it.
-    pub fn finish(self) -> Result<(), BenchError> {
+    /// Shows the whole call window offscreen, `width` × `height` pixels large. No picture is kept for comparison: the
+    /// window scales them.
+    pub fn call_window(
+        gpu: &Gpu,
+        handle: &mut EngineHandle,
+        (width, height): (u32, u32),
+    ) -> Result<(Self, Sight), BenchError> {
+        let handle = handle.give_pictures();
+        let bell = Arc::new(Doorbell::new());
+        let window = EguiOffscreen::new(gpu.clone(), width, height, 1.0)?;
+        let painter = VideoPainter::offscreen(gpu)?;
+        let (tell, shown) = sync_channel(SHOWN);
+        let (_, kept) = sync_channel(1);
+        let (stop, snap) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let thread = {
+            let (stop, snap, bell) = (Arc::clone(&stop), Arc::clone(&snap), Arc::clone(&bell));
+            Builder::new().name("window".into()).spawn(move || {
+                let mut app = App::new(window.context(), handle, &painter);
+                app.observe(Box::new(move |id, stamps| {
+                    let _ = tell.try_send((id, *stamps));
+                }));
+                draw_window(window, app, &bell, &stop, &snap)
+            })?
+        };
+        Ok((Self { stop, snap, bell, thread }, Sight { shown, kept }))
+    }
+
+    /// Has the call window as it is now photographed; [`Viewer::finish`] gives the picture.
+    pub fn photograph(&self) {
+        self.snap.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Stops showing; an error if something had gone wrong with it. Gives the photograph, if one was asked for.
+    pub fn finish(self) -> Result<Option<Image>, BenchError> {
         self.stop.store(true, Ordering::Release);
         self.bell.ring();
         let result = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result.map_err(BenchError::from)
     }
+}
+
+/// Draws the window whenever something in it has changed.
+fn draw_window(
+    mut window: EguiOffscreen,
+    mut app: App,
+    bell: &Arc<Doorbell>,
+    stop: &AtomicBool,
+    snap: &AtomicBool,
+) -> Result<Option<Image>, RenderError> {
+    bell.attend();
+    let woken = Arc::clone(bell);
+    window.context().set_request_repaint_callback(move |request| {
+        // What is to be drawn later is seen at the next look.
+        if request.delay.is_zero() {
+            woken.ring();
+        }
+    });
+    let mut photograph = None;
+    while !stop.load(Ordering::Acquire) {
+        window.frame(clock::now(), |ui| app.ui(ui));
+        window.settle()?;
+        if snap.swap(false, Ordering::AcqRel) {
+            photograph = Some(window.picture()?);
+        }
+        bell.wait(Some(NAP));
+    }
+    Ok(photograph)
 }
 
 fn present(

@@ -39,6 +39,8 @@ pub enum CliCommand {
     Devices(JsonArgs),
     /// Look at everything that a call needs, and say what is wrong and what to do.
     Doctor(DoctorArgs),
+    /// See a call on this machine: a server, you, and Mirror, a bot that answers with a picture and sound of its own.
+    Demo(DemoArgs),
     /// Measure.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -146,6 +148,23 @@ pub struct DoctorArgs {
     /// How the findings are printed.
     #[command(flatten)]
     pub output: JsonArgs,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Draw the call window offscreen, as on a machine without a screen.
+    #[arg(long)]
+    pub offscreen: bool,
+    /// Length of the offscreen call.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(3..=3600))]
+    pub seconds: u64,
+    /// Where the picture of the offscreen call window goes.
+    #[arg(long, value_name = "FILE.png", default_value = "visavis-demo.png")]
+    pub picture: PathBuf,
+    /// Figures of the offscreen call as JSON; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// What can be measured.

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod call;
+mod demo;
 mod devices;
 mod doctor;
 mod exit;
@@ -46,6 +47,7 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
         CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
         CliCommand::Devices(arguments) => devices::devices(arguments),
         CliCommand::Doctor(arguments) => doctor::doctor(&cli.profile, arguments),
+        CliCommand::Demo(arguments) => demo::demo(arguments),
         CliCommand::Bench(command) => bench::bench(command),
         CliCommand::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());

@@ -63,6 +63,13 @@ impl EguiOffscreen {
         }
     }
 
+    /// Waits until the GPU has drawn the last frame, so that the next one shows what is new by then: what a window's
+    /// presentation does by itself.
+    pub fn settle(&self) -> Result<(), RenderError> {
+        let done = self.gpu.device.poll(wgpu::PollType::wait_indefinitely());
+        done.map(|_| ()).map_err(|error| RenderError::Lost(error.to_string()))
+    }
+
     /// What the last frame looks like; waits for the GPU.
     pub fn picture(&self) -> Result<Image, RenderError> {
         self.target.read(&self.gpu)

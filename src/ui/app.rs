@@ -19,6 +19,7 @@ use super::widgets::toast::Toast;
 use crate::call::UserConsent;
 use crate::engine::clock;
 use crate::engine::handle::{CallView, Command, DeviceState, EngineHandle, Snapshot};
+use crate::media::{FrameId, Stamps};
 use crate::render::{VideoPainter, VideoView};
 
 /// The window's contents, and the engine behind them.
@@ -43,7 +44,11 @@ pub struct App {
     /// Pictures of the peer come, so that own ones need not wake the window.
     remote_flows: Arc<AtomicBool>,
     title: String,
+    observer: Option<Observer>,
 }
+
+/// Is told of each picture of the peer that the GPU has finished, with its record.
+pub type Observer = Box<dyn FnMut(FrameId, &Stamps) + Send>;
 
 impl App {
     /// Contents for `ctx`, which gets the theme and is woken by the engine from now on; video is drawn by `painter`.
@@ -78,7 +83,13 @@ impl App {
             video: true,
             remote_flows,
             title: String::new(),
+            observer: None,
         }
+    }
+
+    /// Has `observer` told of the pictures that were drawn: for measuring.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
     }
 
     /// Draws everything.
@@ -122,7 +133,10 @@ impl App {
         if let Some(frame) = self.handle.local.take() {
             self.local.set_frame(frame);
         }
-        while let Some((_, stamps)) = self.remote.poll_shown() {
+        while let Some((id, stamps)) = self.remote.poll_shown() {
+            if let Some(observer) = &mut self.observer {
+                observer(id, &stamps);
+            }
             if let Some(hud) = &mut self.hud {
                 hud.picture(&stamps, now);
             }
