@@ -34,7 +34,6 @@ use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
 use crate::net::client::ConnectError;
-use crate::net::direct::CallSocket;
 use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::Refusal;
@@ -69,8 +68,8 @@ pub struct Control {
     presence: Option<JoinHandle<()>>,
     dialing: Option<(Handle, bool, UserConsent)>,
     path: Option<CallPath>,
-    /// The socket of the call that ended last: its last words may still be on their way.
-    leaving: Option<CallSocket>,
+    /// Says the last words of the call that ended last.
+    leaving: Option<JoinHandle<()>>,
     threads: Option<CallThreads>,
     ends: Option<Ends>,
     path_key: Option<Arc<SigningKey>>,
@@ -145,9 +144,8 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
     }
     control.perform();
     control.stop_preview();
-    if let Some(socket) = control.leaving {
-        // The path's tasks say the last words by themselves.
-        let _ = tokio::time::timeout(session::LAST_WORDS, socket.endpoint().wait_idle()).await;
+    if let Some(leaving) = control.leaving {
+        let _ = tokio::time::timeout(session::LAST_WORDS, leaving).await;
     }
     Ok(())
 }

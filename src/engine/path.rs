@@ -49,6 +49,8 @@ pub struct CallPath {
     media: tokio::runtime::Handle,
     events: Events,
     requests: mpsc::Sender<ToServer>,
+    /// Stays in the room; taken when the call is left.
+    room: Option<JoinHandle<()>>,
     relay: Option<quinn::Connection>,
     direct: Option<DirectLink>,
     chooser: WayChooser,
@@ -81,13 +83,14 @@ impl CallPath {
         };
         let (requests, waiting) = mpsc::channel(ROOM_REQUESTS);
         let stay = session::stay_in_room(socket.clone(), server, key, room, leaf.0, waiting, events.clone());
-        media.spawn(stay);
+        let room = Some(media.spawn(stay));
         Ok(Self {
             socket,
             dials: leaf.0 == 0,
             media: media.clone(),
             events,
             requests,
+            room,
             relay: None,
             direct: None,
             chooser: WayChooser::default(),
@@ -250,14 +253,22 @@ impl CallPath {
         }
     }
 
-    /// Leaves: whatever the peer has not acknowledged goes out on every way. Gives the socket, which is idle once that
-    /// is done.
-    pub fn leave(mut self) -> CallSocket {
+    /// Leaves: whatever the peer has not acknowledged goes out on every way, and then the socket is closed. Gives the task
+    /// that sees to it.
+    pub fn leave(mut self) -> JoinHandle<()> {
         for way in [Way::Direct, Way::Relay] {
             self.link.handle_path();
             self.flush_on(way);
         }
-        self.socket.clone()
+        let socket = self.socket.clone();
+        socket.stop_listening();
+        let room = self.room.take();
+        self.media.spawn(async move {
+            if let Some(room) = room {
+                let _ = room.await;
+            }
+            socket.close(session::LAST_WORDS).await;
+        })
     }
 
     /// The connection of a way.

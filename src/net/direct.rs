@@ -88,6 +88,17 @@ impl CallSocket {
         self.endpoint.accept().await
     }
 
+    /// Lets nobody connect any more.
+    pub fn stop_listening(&self) {
+        self.endpoint.set_server_config(None);
+    }
+
+    /// Closes the socket once its connections have said their last, at the latest after `patience`.
+    pub async fn close(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.endpoint.wait_idle()).await;
+        self.endpoint.close(0_u32.into(), b"");
+    }
+
     /// Dials all candidates at once, a little apart; gives the connection that stands first.
     pub async fn dial(&self, candidates: Vec<SocketAddr>) -> Option<quinn::Connection> {
         let mut config = tls::client_config(&self.own, self.peer).ok()?;
@@ -183,6 +194,18 @@ mod tests {
             let packet = accepted.read_datagram().await.unwrap();
             assert_eq!((packet.len(), packet[0]), (DATAGRAM_LEN, number as u8));
         }
+    }
+
+    #[tokio::test]
+    async fn a_closed_socket_ends_its_connections_and_makes_no_more() {
+        let (callee, accepted, caller, dialled) = pair().await;
+        callee.stop_listening();
+        callee.close(Duration::ZERO).await;
+        dialled.closed().await;
+        accepted.closed().await;
+        let at = caller.endpoint().local_addr().unwrap();
+        assert!(callee.dial(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, at.port()))]).await.is_none());
+        assert!(callee.accept().await.is_none());
     }
 
     #[test]
