@@ -13,7 +13,7 @@ use rustfft::num_complex::Complex;
 use tempfile::TempDir;
 use visavis::bench::pair::{Endpoint, Pair};
 use visavis::engine::config::{EngineConfig, SoundChoice, VideoChoice};
-use visavis::engine::handle::{ActiveView, CallView, Command, DeviceState, SoundView};
+use visavis::engine::handle::{ActiveView, CallView, Command, DeviceChoice, DeviceState, SoundView};
 use visavis::sound::devices::{SoundKind, devices};
 use visavis::sound::level::level_dbfs;
 
@@ -369,6 +369,22 @@ fn a_device_that_is_missing_or_stops_does_not_end_the_call() {
     wait_until("it is taken up again", || matches!(speaker(&call), DeviceState::Open { .. }));
     talk_for(4);
     assert!(matches!(speaker(&call), DeviceState::Open { .. }), "it stays open");
+    call.end();
+}
+
+#[test]
+fn another_microphone_and_speaker_are_taken_up_during_the_call() {
+    let (first, second) = (Sink::load("first"), Sink::load("second"));
+    let call = Call::start(config(NONE, NONE), config(first.monitor(), device("first")));
+    wait_until("the first speaker is open", || first.players() == 1);
+    let choice =
+        DeviceChoice { camera: None, microphone: Some("second.monitor".into()), speaker: Some("second".into()) };
+    call.pair.callee.send(Command::ChooseDevices(choice)).unwrap();
+    wait_until("the second speaker is open, the first closed", || first.players() == 0 && second.players() == 1);
+    wait_until("the second microphone is open", || call.pair.callee.handle.device_opens.counts().1 == 2);
+    let before = active(&call.pair.caller).sound.counts.received;
+    talk_for(1);
+    assert!(active(&call.pair.caller).sound.counts.received > before, "packets go on");
     call.end();
 }
 

@@ -34,6 +34,8 @@ const SOUND_ENCODED: usize = 8;
 const SOUND_OPENED: usize = 32;
 /// Newly opened speakers that wait to be heard by the echo canceller.
 const REFERENCES: usize = 4;
+/// Chosen microphones or speakers that wait for their thread: clicks of a person. Full: newest dropped.
+const CHOICES: usize = 8;
 /// Key changes that wait for a media thread: one every two minutes comes.
 const COMMANDS: usize = 8;
 /// Stamps of sent frames that wait for a log. Full: newest dropped.
@@ -73,6 +75,10 @@ pub struct CallThreads {
     pub open: RingSender<OpenCommand>,
     /// Connections to receive from, the newest of each way counting.
     pub ways: tokio::sync::mpsc::Sender<(Way, quinn::Connection)>,
+    /// To the microphone's thread: another microphone.
+    pub microphone: RingSender<SoundChoice>,
+    /// To the speaker's thread: another speaker.
+    pub speaker: RingSender<SoundChoice>,
     /// What control asks.
     pub switches: Arc<SendSwitches>,
     /// What happened.
@@ -89,6 +95,7 @@ pub struct CallThreads {
 }
 
 /// Starts every thread of a call. The grant is the proof that both sides said yes.
+#[expect(clippy::too_many_lines, reason = "all threads and rings of a call are read in one place")]
 pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecError> {
     let CallIo { source, cameras, on, video, encoder, microphone, raw_microphone, speaker, ends, opens, runtime } = io;
     let Ends { remote, local, sent } = ends;
@@ -106,6 +113,8 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
     let (opened_in, opened_out) = ring("opened", OPENED, Arc::clone(&decode_bell));
     let (sound_encoded_in, sound_encoded_out) = ring("sound encoded", SOUND_ENCODED, Arc::clone(&seal_bell));
     let (sound_opened_in, sound_opened_out) = ring("sound opened", SOUND_OPENED, Arc::clone(&speaker_bell));
+    let (microphone_choice, microphone_choices) = ring("microphones", CHOICES, Arc::clone(&microphone_bell));
+    let (speaker_choice, speaker_choices) = ring("speakers", CHOICES, Arc::clone(&speaker_bell));
     let (references_in, references_out) = ring("references", REFERENCES, Arc::clone(&microphone_bell));
     let (ways, new_ways) = tokio::sync::mpsc::channel(4);
 
@@ -162,6 +171,7 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
     let (s, c) = shared();
     let speaking = SoundSendThread {
         source: microphone,
+        choices: microphone_choices,
         raw: raw_microphone,
         encoder: OpusEncoder::open()?,
         out: sound_encoded_in,
@@ -174,6 +184,7 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
     let (s, c) = shared();
     let hearing = SoundReceiveThread {
         sink: speaker,
+        choices: speaker_choices,
         decoder: OpusDecoder::open()?,
         packets: sound_opened_out,
         references: references_in,
@@ -193,7 +204,22 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
         spawn("audio-send", move || speaking.run())?,
         spawn("audio-receive", move || hearing.run())?,
     ];
-    Ok(CallThreads { seal, open, ways, switches, counters, encoder, share, bells, capture, decode, sealing, others })
+    Ok(CallThreads {
+        seal,
+        open,
+        ways,
+        microphone: microphone_choice,
+        speaker: speaker_choice,
+        switches,
+        counters,
+        encoder,
+        share,
+        bells,
+        capture,
+        decode,
+        sealing,
+        others,
+    })
 }
 
 impl CallThreads {

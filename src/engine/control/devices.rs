@@ -30,11 +30,15 @@ impl Control {
             self.profile.save_settings(&settings)
         });
         self.tell_error(kept);
-        // The next call uses them; one that runs keeps its microphone and speaker.
         self.config.microphone = None;
         self.config.speaker = None;
         let camera_changed = choice.camera != self.devices.camera || self.config.video_source.is_some();
         self.devices = choice;
+        let (microphone, speaker) = (self.microphone(), self.speaker());
+        if let Some(threads) = &mut self.threads {
+            let _ = threads.microphone.push(microphone);
+            let _ = threads.speaker.push(speaker);
+        }
         if camera_changed {
             self.config.video_source = None;
             let source = self.video_source();

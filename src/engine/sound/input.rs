@@ -36,6 +36,17 @@ impl Input {
         Self { choice, bell, opens, current, open: None, opening: None, open_at, lost_before: 0 }
     }
 
+    /// Takes another microphone from now on.
+    pub fn choose(&mut self, choice: SoundChoice, now: Timestamp, counters: &SoundCounters) {
+        if choice == self.choice {
+            return;
+        }
+        (self.current, self.open, self.opening) = (Box::new(PacedMicrophone::silence()), None, None);
+        self.open_at = (choice != SoundChoice::None).then_some(now);
+        self.choice = choice;
+        counters.set_microphone(DeviceState::Off);
+    }
+
     /// Opens what is due to be opened.
     pub fn tend(&mut self, now: Timestamp, counters: &SoundCounters) {
         if self.open_at.is_some_and(|open_at| now >= open_at) {

@@ -56,6 +56,18 @@ impl Output {
         }
     }
 
+    /// Takes another speaker from now on.
+    pub fn choose(&mut self, choice: SoundChoice, counters: &SoundCounters) {
+        if choice == self.choice {
+            return;
+        }
+        self.choice = choice;
+        // The next look finds it closed though it is wanted.
+        (self.wanted, self.opening, self.open_at) = (false, None, None);
+        self.replace(Box::new(PacedSpeaker::nowhere()), None);
+        counters.set_speaker(DeviceState::Off);
+    }
+
     /// Opens what is due to be opened, closes what is not wanted, lets time pass.
     pub fn tend(&mut self, wanted: bool, now: Timestamp, counters: &SoundCounters) {
         let wanted = wanted && self.choice != SoundChoice::None;

@@ -32,6 +32,8 @@ pub struct ReceivedAudio {
 pub struct SoundReceiveThread {
     /// Where sound goes.
     pub sink: SoundChoice,
+    /// Other speakers that are chosen later.
+    pub choices: RingReceiver<SoundChoice>,
     /// The codec.
     pub decoder: OpusDecoder,
     /// From the opening thread.
@@ -51,7 +53,7 @@ pub struct SoundReceiveThread {
 impl SoundReceiveThread {
     /// Runs until the call is over; then the speaker is closed.
     pub fn run(self) {
-        let Self { sink, decoder, mut packets, references, bell, opens, switches, counters } = self;
+        let Self { sink, mut choices, decoder, mut packets, references, bell, opens, switches, counters } = self;
         bell.attend();
         let sound = &counters.sound;
         sound.heard_at(clock::now());
@@ -61,6 +63,9 @@ impl SoundReceiveThread {
             while let Some(ReceivedAudio { packet, arrived }) = packets.pop() {
                 sound.heard_at(arrived);
                 player.buffer.handle_packet(packet.id, packet, arrived);
+            }
+            while let Some(choice) = choices.pop() {
+                output.choose(choice, sound);
             }
             let now = clock::now();
             loop {

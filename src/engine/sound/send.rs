@@ -25,6 +25,8 @@ use crate::sound::{PIECE_SAMPLES, Piece};
 pub struct SoundSendThread {
     /// Where sound comes from.
     pub source: SoundChoice,
+    /// Other microphones that are chosen later.
+    pub choices: RingReceiver<SoundChoice>,
     /// Leave the microphone's sound as it is.
     pub raw: bool,
     /// The codec.
@@ -57,6 +59,9 @@ impl SoundSendThread {
         let sound = &counters.sound;
         while !self.switches.stopped() {
             let now = clock::now();
+            while let Some(choice) = self.choices.pop() {
+                input.choose(choice, now, sound);
+            }
             input.tend(now, sound);
             if let Some(cleaner) = &mut cleaner {
                 cleaner.hear_speaker(&mut self.references);
