@@ -205,6 +205,12 @@ fn a_whole_call_is_clicked_through_on_both_sides() {
     assert_eq!(number(&alice), number(&bob), "both sides compare the same digits");
     alice.press("Close");
 
+    alice.press("More");
+    alice.press("Camera and sound");
+    alice.see("Speaker");
+    assert_eq!(alice.nameless(), [""; 0]);
+    alice.press("Done");
+
     alice.press("Hang up");
     alice.see("You hung up.");
     bob.see("They hung up.");

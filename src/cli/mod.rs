@@ -28,7 +28,8 @@ use crate::net::LOG_FILTER;
 pub fn start_log(cli: &Cli) {
     let default = match (cli.quiet, cli.verbose) {
         (true, _) => "error",
-        (false, 0) => "warn",
+        // The window system's library warns of screens without a size and the like, which nobody can mend.
+        (false, 0) => "warn,winit=error",
         (false, 1) => "visavis=info,warn",
         (false, 2) => "visavis=debug,info",
         (false, _) => "trace",

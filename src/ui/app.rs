@@ -225,6 +225,7 @@ impl App {
                 let scene = Scene {
                     remote: &self.remote,
                     local: &self.local,
+                    snapshot,
                     now,
                     lamps: Lamps { camera, microphone },
                     hud,

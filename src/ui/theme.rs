@@ -164,7 +164,7 @@ pub mod glass {
     /// Ring around what has the keyboard.
     pub const FOCUS: Color32 = Color32::from_rgb(0x8f, 0xb4, 0xff);
     /// Circles around whom is called.
-    pub const RIPPLE: Color32 = Color32::from_rgba_premultiplied(0x14, 0x16, 0x1a, 0x14);
+    pub const RIPPLE: Color32 = Color32::from_rgba_premultiplied(0x24, 0x27, 0x2d, 0x24);
 }
 
 /// Initials.

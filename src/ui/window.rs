@@ -50,9 +50,14 @@ pub fn run(handle: EngineHandle) -> Result<(), WindowError> {
     };
     eframe::run_native("visavis", options, Box::new(create)).map_err(|error| match error {
         eframe::Error::Wgpu(error) => WindowError::NoGpu(error.to_string()),
-        eframe::Error::WinitEventLoop(error) => WindowError::NoDisplay(error.to_string()),
+        eframe::Error::WinitEventLoop(error) => WindowError::NoDisplay(cause(&error.to_string()).to_owned()),
         other => WindowError::Other(other.to_string()),
     })
+}
+
+/// What the window system says, without the place in its source that it puts in front.
+fn cause(text: &str) -> &str {
+    text.rsplit_once(": ").map_or(text, |(_, cause)| cause).trim_end_matches('.')
 }
 
 struct Window(App);
@@ -60,5 +65,16 @@ struct Window(App);
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.0.ui(ui);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_without_the_source_it_comes_from() {
+        assert_eq!(cause("os error at src/linux/mod.rs:765: DISPLAY is not set."), "DISPLAY is not set");
+        assert_eq!(cause("nothing"), "nothing");
     }
 }

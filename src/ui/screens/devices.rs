@@ -19,8 +19,14 @@ const PREVIEW: f32 = 400.0;
 
 /// Draws the three choices and the preview; `local` is the own picture.
 pub fn devices_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
-    let mut done = preview_ui(ui, &snapshot.camera, local);
+    let looked = preview_ui(ui, &snapshot.camera, local);
     ui.add_space(space(2));
+    choices_ui(ui, snapshot).or(looked)
+}
+
+/// Draws the three choices alone.
+pub fn choices_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
+    let mut done = None;
     let Some(list) = &snapshot.devices else {
         remark_ui(ui, "Looking for devices…");
         return done;

@@ -19,8 +19,7 @@ pub fn ended_ui(
     video: bool,
     known: bool,
 ) -> Option<Action> {
-    let length = if talked_s > 0 { format!("Talked for {}", spoken_duration(talked_s)) } else { "Call ended".into() };
-    let top = person_ui(ui, peer, &length);
+    let top = person_ui(ui, peer, "", false);
     let area = ui.max_rect();
     let width = (area.width() - space(8)).min(480.0);
     let place = Rect::from_min_size(pos2(area.center().x - width / 2.0, top + space(2)), vec2(width, space(60)));
@@ -28,7 +27,11 @@ pub fn ended_ui(
     ui.scope_builder(
         egui::UiBuilder::new().max_rect(place).layout(egui::Layout::top_down(egui::Align::Center)),
         |ui| {
-            ui.label(RichText::new(outcome.sentence()).size(text::BODY).color(glass::WEAK));
+            ui.label(RichText::new(outcome.sentence()).size(text::HEADING).color(glass::TEXT));
+            if talked_s > 0 {
+                let length = format!("Talked for {}", spoken_duration(talked_s));
+                ui.label(RichText::new(length).size(text::BODY).color(glass::WEAK));
+            }
             ui.add_space(space(6));
             let again = Action::Call { handle: peer.handle.clone(), video };
             let mut buttons = Vec::new();

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, RichText, Ui, Vec2, pos2, vec2};
 
+use super::devices::choices_ui;
 use super::ended::clock_duration;
 use super::safety::{self, safety_ui};
-use crate::engine::handle::{ActiveView, DeviceState, PathView};
+use crate::engine::handle::{ActiveView, DeviceState, PathView, Snapshot};
 use crate::media::Timestamp;
 use crate::render::{Fit, VideoLook, VideoView};
 use crate::ui::action::Action;
@@ -15,8 +16,9 @@ use crate::ui::icons;
 use crate::ui::shortcuts;
 use crate::ui::theme::{self, glass, space, text};
 use crate::ui::widgets::avatar;
-use crate::ui::widgets::buttons::{IconButton, Tone, icon_at, icon_ui, menu_item_ui};
+use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui, menu_item_ui};
 use crate::ui::widgets::meter;
+use crate::ui::widgets::page::heading_ui;
 use crate::ui::widgets::self_view::{self, SelfView};
 
 /// The controls leave when nothing has moved for so long, in seconds.
@@ -35,6 +37,7 @@ const DIMMED: f32 = 0.35;
 pub struct InCall {
     self_view: SelfView,
     panel: bool,
+    devices: bool,
     moved_s: f64,
 }
 
@@ -44,6 +47,8 @@ pub struct Scene<'a> {
     pub remote: &'a VideoView,
     /// The own picture.
     pub local: &'a VideoView,
+    /// For the choice of devices.
+    pub snapshot: &'a Snapshot,
     /// For the call's clock.
     pub now: Timestamp,
     /// Whether a camera and a microphone are open, by their handles.
@@ -85,11 +90,12 @@ impl InCall {
         }
         let mut done = None;
         if shown {
-            done = self.head_ui(ui, area, view, scene.now).or(bar_ui(ui, area, view, scene.full_screen));
+            self.head_ui(ui, area, view, scene.now);
+            done = bar_ui(ui, area, view, scene.full_screen, &mut self.devices);
         }
         status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);
-        done
+        done.or(self.devices_ui(ui, area, scene.snapshot))
     }
 
     /// Whether the controls are there: something moved lately, the keyboard is on one of them, or a panel is open.
@@ -101,7 +107,10 @@ impl InCall {
         if active || self.moved_s == 0.0 {
             self.moved_s = now_s;
         }
-        let held = self.panel || Popup::is_any_open(ui.ctx()) || ui.memory(|memory| memory.focused().is_some());
+        let held = self.panel
+            || self.devices
+            || Popup::is_any_open(ui.ctx())
+            || ui.memory(|memory| memory.focused().is_some());
         let left_s = self.moved_s + STILL_S - now_s;
         if !held && left_s > 0.0 {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(left_s));
@@ -110,7 +119,7 @@ impl InCall {
     }
 
     /// Who it is, how long, and the lock.
-    fn head_ui(&mut self, ui: &mut Ui, area: Rect, view: &ActiveView, now: Timestamp) -> Option<Action> {
+    fn head_ui(&mut self, ui: &mut Ui, area: Rect, view: &ActiveView, now: Timestamp) {
         let at = area.left_top() + vec2(space(4), space(4));
         pane_ui(ui, "call head", Align2::LEFT_TOP, at, |ui| {
             ui.set_max_width((area.width() - space(40)).max(space(40)));
@@ -128,7 +137,6 @@ impl InCall {
             }
             ui.add_space(space(1));
         });
-        None
     }
 
     fn panel_ui(&mut self, ui: &mut Ui, area: Rect, view: &ActiveView) {
@@ -149,6 +157,26 @@ impl InCall {
                     self.panel = false;
                 }
             });
+    }
+}
+
+impl InCall {
+    /// Another camera, microphone or speaker, without leaving the call.
+    fn devices_ui(&mut self, ui: &Ui, area: Rect, snapshot: &Snapshot) -> Option<Action> {
+        if !self.devices {
+            return None;
+        }
+        let mut done = None;
+        let frame = Frame::window(ui.style());
+        let modal = egui::Modal::new(Id::unique("devices in call")).frame(frame).show(ui.ctx(), |ui| {
+            ui.set_width((area.width() - space(20)).min(400.0));
+            heading_ui(ui, "Camera and sound");
+            done = choices_ui(ui, snapshot);
+            ui.add_space(space(2));
+            ui.add(TextButton::new("Done", Tone::Main)).clicked()
+        });
+        self.devices = !(modal.inner || modal.should_close());
+        done
     }
 }
 
@@ -188,7 +216,7 @@ fn reconnecting_ui(ui: &mut Ui, area: Rect) {
 }
 
 /// The bar at the bottom.
-fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool) -> Option<Action> {
+fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool, devices: &mut bool) -> Option<Action> {
     let mut done = None;
     let at = pos2(area.center().x, area.bottom() - space(4));
     pane_ui(ui, "call bar", Align2::CENTER_BOTTOM, at, |ui| {
@@ -221,6 +249,10 @@ fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool) -> Opti
                 if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
             if menu_item_ui(ui, icon, words, None) {
                 done = Some(Action::Speaker(!view.speaker_on));
+            }
+            if menu_item_ui(ui, icons::SETTINGS, "Camera and sound", None) {
+                *devices = true;
+                done = Some(Action::ListDevices);
             }
             let (icon, words) = if full_screen {
                 (icons::LEAVE_FULL_SCREEN, "Leave full screen")

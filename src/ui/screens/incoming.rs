@@ -12,7 +12,7 @@ use crate::ui::widgets::buttons::{IconButton, Tone};
 /// Who rings, whether they are known, and how to answer.
 pub fn incoming_ui(ui: &mut Ui, peer: &Peer, video: bool, known: bool) -> Option<Action> {
     let kind = if video { "wants a video call" } else { "wants an audio call" };
-    let top = person_ui(ui, peer, kind);
+    let top = person_ui(ui, peer, kind, true);
     let (words, colour) = if peer.key_changed {
         ("Their key is not the one you know. This may be somebody else: compare the safety number.", glass::WARNING)
     } else if known {

@@ -21,31 +21,36 @@ pub fn ringing_ui(ui: &mut Ui, peer: &Peer, video: bool, ringing: bool) -> Optio
         (true, true) => "Ringing · video call",
         (true, false) => "Ringing · audio call",
     };
-    person_ui(ui, peer, state);
+    person_ui(ui, peer, state, true);
     hang_up_ui(ui, "Cancel the call")
 }
 
 /// Accepted: keys and a path are being made.
 pub fn connecting_ui(ui: &mut Ui, peer: &Peer) -> Option<Action> {
-    person_ui(ui, peer, "Connecting · agreeing on keys");
+    person_ui(ui, peer, "Connecting · agreeing on keys", true);
     hang_up_ui(ui, "Hang up")
 }
 
-/// Somebody in the middle of an empty canvas, with a line below the name. Gives the place below the line.
-pub fn person_ui(ui: &mut Ui, peer: &Peer, line: &str) -> f32 {
+/// Somebody in the middle of an empty canvas, with a line below the name; circles around them if it `rings`. Gives the
+/// place below the line.
+pub fn person_ui(ui: &mut Ui, peer: &Peer, line: &str, rings: bool) -> f32 {
     let area = ui.max_rect();
     let painter = ui.painter();
     painter.rect_filled(area, 0.0, glass::CANVAS);
     let centre = pos2(area.center().x, area.top() + area.height() * 0.36);
-    for ring in 1..=3_u8 {
-        painter.circle_stroke(centre, AVATAR / 2.0 + 28.0 * f32::from(ring), Stroke::new(14.0, glass::RIPPLE));
+    for ring in (1..=3_u8).filter(|_| rings) {
+        let colour = glass::RIPPLE.gamma_multiply(1.0 - 0.25 * f32::from(ring));
+        painter.circle_stroke(centre, AVATAR / 2.0 + 16.0 * f32::from(ring), Stroke::new(6.0, colour));
     }
     avatar::paint(painter, centre, AVATAR, &peer.handle, &peer.name);
-    let mut top = centre.y + AVATAR / 2.0 + space(8);
+    let mut top = centre.y + AVATAR / 2.0 + space(16);
     for (words, font, colour) in [
         (peer.name.as_str(), theme::strong(text::DISPLAY), glass::TEXT),
         (line, theme::plain(text::HEADING), glass::WEAK),
     ] {
+        if words.is_empty() {
+            continue;
+        }
         let height = font.size * 1.4;
         let place = Rect::from_min_size(pos2(area.left() + space(4), top), vec2(area.width() - space(8), height));
         let label = egui::Label::new(egui::RichText::new(words).font(font).color(colour)).truncate();
