@@ -49,6 +49,37 @@ fn the_figures_of_a_call_stand_under_their_names() {
 }
 
 #[test]
+fn the_window_is_measured_and_closes_by_itself() {
+    let output = bench(&["--one-way", "--path", "relay", "--present", "window", "--json", "-"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&text[text.find("\n{").unwrap()..]).unwrap();
+    assert_eq!(report["config"]["present"], "window");
+    assert!(report["frames"]["presented"].as_u64().unwrap() > 0, "{report}");
+    assert!(report["latency_ms"]["capture_to_gpu_done"]["p50"].as_f64().unwrap() > 0.0, "{report}");
+}
+
+#[test]
+fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("call.png");
+    let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["demo", "--offscreen", "--seconds", "3", "--picture"])
+        .arg(&picture)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("capture_to_gpu_done"));
+    let mut reader =
+        png::Decoder::new(std::io::BufReader::new(std::fs::File::open(picture).unwrap())).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut pixels).unwrap();
+    let colours: std::collections::HashSet<[u8; 3]> =
+        pixels.chunks_exact(4).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+    assert!(colours.len() > 1000, "a call window with a picture in it has many colours, not {}", colours.len());
+}
+
+#[test]
 fn a_missed_threshold_has_its_own_exit_code() {
     let output = bench(&["--path", "relay", "--max-p95-ms", "0.001"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));

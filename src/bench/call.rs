@@ -4,6 +4,9 @@
 //! counts cover the whole call; latencies leave its first second out ([`WARM_UP`]), processor time too.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 use std::time::Duration;
 
 use super::machine::{Meter, Spent};
@@ -19,6 +22,7 @@ use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView
 use crate::media::{FrameId, PicturePool, Stage, Stamps};
 use crate::net::PathPolicy;
 use crate::render::{Gpu, RenderError};
+use crate::ui::{self, WindowError};
 
 /// Left out of the latencies: the first keyframe, and the rate control that finds its feet.
 pub const WARM_UP: Duration = Duration::from_secs(1);
@@ -42,6 +46,17 @@ pub struct CallBench {
     pub source: VideoChoice,
     /// Which way the packets may go.
     pub path: PathPolicy,
+    /// Where the pictures are shown.
+    pub present: Present,
+}
+
+/// Where pictures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// Each at its own size, without a window.
+    Offscreen,
+    /// In the call's window, which needs the main thread.
+    Window,
 }
 
 /// Why there are no figures.
@@ -56,6 +71,9 @@ pub enum BenchError {
     /// The source cannot be drawn again for the comparison.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// The window.
+    #[error(transparent)]
+    Window(#[from] WindowError),
     /// The system gives no thread.
     #[error("the program cannot start its threads: {0}")]
     Thread(#[from] std::io::Error),
@@ -88,18 +106,16 @@ pub struct Measured {
 
 impl CallBench {
     /// Runs the call. `progress` is told the seconds that have passed.
-    pub fn run(&self, progress: impl Fn(u64)) -> Result<Measured, BenchError> {
-        let config = |source| EngineConfig {
-            video: self.video,
-            video_source: Some(source),
-            microphone: Some(crate::engine::config::SoundChoice::None),
-            speaker: Some(crate::engine::config::SoundChoice::None),
-            raw_microphone: false,
-            path: self.path,
-        };
-        let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };
+    pub fn run(&self, progress: impl Fn(u64) + Send) -> Result<Measured, BenchError> {
+        match self.present {
+            Present::Offscreen => self.run_offscreen(progress),
+            Present::Window => self.run_in_window(progress),
+        }
+    }
+
+    fn run_offscreen(&self, progress: impl Fn(u64)) -> Result<Measured, BenchError> {
         let gpu = Gpu::open()?;
-        let mut pair = Pair::start(("caller", config(self.source.clone())), ("callee", config(answer)))?;
+        let mut pair = self.start()?;
         let (far, sight) = Viewer::offscreen(&gpu, &mut pair.callee.handle)?;
         // Both ways, both sides show.
         let near = if self.one_way { None } else { Some(Viewer::offscreen(&gpu, &mut pair.caller.handle)?) };
@@ -113,6 +129,53 @@ impl CallBench {
         let quality = self.compare(&measured.sent, &sight)?;
         let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
         Ok(Measured { quality, gpu, ..measured })
+    }
+
+    /// The window closes at the end. No picture is compared: it scales them.
+    fn run_in_window(&self, progress: impl Fn(u64) + Send) -> Result<Measured, BenchError> {
+        let gpu = Gpu::open()?;
+        let name = (gpu.name().to_owned(), gpu.backend().to_owned());
+        let mut pair = self.start()?;
+        let near = if self.one_way { None } else { Some(Viewer::offscreen(&gpu, &mut pair.caller.handle)?) };
+        drop(gpu);
+        let handle = pair.callee.handle.give_pictures();
+        let (bell, closing) = (Arc::clone(&handle.snapshot_bell), Arc::new(AtomicBool::new(false)));
+        let (observer, sight) = Sight::of_window();
+        let measured = std::thread::scope(|scope| {
+            let (pair, closed) = (&mut pair, Arc::clone(&closing));
+            let call = move || {
+                let measured = pair
+                    .talk(!self.one_way)
+                    .map_err(BenchError::from)
+                    .and_then(|()| self.measure(&mut pair.caller, &mut pair.callee, &sight, progress));
+                closed.store(true, Ordering::Release);
+                bell.ring();
+                measured
+            };
+            let call = Builder::new().name("bench".into()).spawn_scoped(scope, call)?;
+            let shown = ui::run_observed(handle, observer, closing);
+            let measured = call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            shown?;
+            measured
+        })?;
+        if let Some((near, _)) = near {
+            near.finish()?;
+        }
+        pair.shutdown();
+        Ok(Measured { gpu: name, ..measured })
+    }
+
+    fn start(&self) -> Result<Pair, BenchError> {
+        let config = |source| EngineConfig {
+            video: self.video,
+            video_source: Some(source),
+            microphone: Some(crate::engine::config::SoundChoice::None),
+            speaker: Some(crate::engine::config::SoundChoice::None),
+            raw_microphone: false,
+            path: self.path,
+        };
+        let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };
+        Ok(Pair::start(("caller", config(self.source.clone())), ("callee", config(answer)))?)
     }
 
     /// Follows the pictures that `from` sends and `to` shows, and ends the call.

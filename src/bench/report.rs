@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::call::{CallBench, Measured, WARM_UP};
+use super::call::{CallBench, Measured, Present, WARM_UP};
 use super::machine::Machine;
 use super::summary::{Durations, LEGS, Percentiles, legs, signal_delay};
 use crate::engine::config::{EncoderChoice, VideoChoice};
@@ -75,6 +75,8 @@ pub struct Config {
     pub bitrate_kbps: u32,
     /// Path that was asked for.
     pub path: &'static str,
+    /// Where the pictures were shown: `offscreen` at their own size, or in the `window`.
+    pub present: &'static str,
 }
 
 /// What became of the caller's pictures.
@@ -198,6 +200,7 @@ impl Config {
             },
             bitrate_kbps: bench.video.bitrate_kbps,
             path: if bench.path == PathPolicy::Direct { "direct" } else { "relay" },
+            present: if bench.present == Present::Window { "window" } else { "offscreen" },
         }
     }
 }
@@ -207,7 +210,7 @@ impl fmt::Display for CallReport {
         let Config { width, height, fps, .. } = &self.config;
         let Machine { cpu, cores, gpu, backend, os } = &self.machine;
         let Config { source, encoder, .. } = &self.config;
-        writeln!(f, "{width}x{height}@{fps}, {source} by {encoder}, {} path", self.path)?;
+        writeln!(f, "{width}x{height}@{fps}, {source} by {encoder}, {} path, {}", self.path, self.config.present)?;
         writeln!(f, "{cpu}, {cores} cores, {gpu} ({backend}), {os}")?;
         writeln!(f, "{:<20} {:>8} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p95", "p99", "max")?;
         let stages = LEGS.iter().filter_map(|leg| Some((leg.name, self.stages_ms.get(leg.name)?)));

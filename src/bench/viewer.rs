@@ -12,7 +12,7 @@ use crate::engine::clock;
 use crate::engine::handle::EngineHandle;
 use crate::media::{Doorbell, FrameId, Stamps, VideoFrame};
 use crate::render::{EguiOffscreen, Gpu, Image, Presenter, RenderError, VideoPainter};
-use crate::ui::App;
+use crate::ui::{App, Observer};
 
 /// Frames that were shown and wait to be counted: more than comes between two looks.
 const SHOWN: usize = 256;
@@ -29,6 +29,20 @@ pub struct Sight {
     pub shown: Receiver<(FrameId, Stamps)>,
     /// Some of the pictures.
     pub kept: Receiver<VideoFrame>,
+}
+
+impl Sight {
+    /// What a window tells, and the observer that it is to be given.
+    #[must_use]
+    pub fn of_window() -> (Observer, Self) {
+        let (tell, shown) = sync_channel(SHOWN);
+        let (_, kept) = sync_channel(1);
+        let observer = Box::new(move |id, stamps: &Stamps| {
+            // Full: nobody counts any more.
+            let _ = tell.try_send((id, *stamps));
+        });
+        (observer, Self { shown, kept })
+    }
 }
 
 /// A running viewer.
@@ -67,20 +81,17 @@ impl Viewer {
         let bell = Arc::new(Doorbell::new());
         let window = EguiOffscreen::new(gpu.clone(), width, height, 1.0)?;
         let painter = VideoPainter::offscreen(gpu)?;
-        let (tell, shown) = sync_channel(SHOWN);
-        let (_, kept) = sync_channel(1);
+        let (observer, sight) = Sight::of_window();
         let (stop, snap) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let thread = {
             let (stop, snap, bell) = (Arc::clone(&stop), Arc::clone(&snap), Arc::clone(&bell));
             Builder::new().name("window".into()).spawn(move || {
                 let mut app = App::new(window.context(), handle, &painter);
-                app.observe(Box::new(move |id, stamps| {
-                    let _ = tell.try_send((id, *stamps));
-                }));
+                app.observe(observer);
                 draw_window(window, app, &bell, &stop, &snap)
             })?
         };
-        Ok((Self { stop, snap, bell, thread }, Sight { shown, kept }))
+        Ok((Self { stop, snap, bell, thread }, sight))
     }
 
     /// Has the call window as it is now photographed; [`Viewer::finish`] gives the picture.

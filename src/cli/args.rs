@@ -203,6 +203,9 @@ pub struct BenchCallArgs {
     /// Which way the packets go.
     #[arg(long, value_enum, default_value_t = PathArg::Direct)]
     pub path: PathArg,
+    /// Where the pictures are shown.
+    #[arg(long, value_enum, default_value_t = PresentArg::Offscreen)]
+    pub present: PresentArg,
     /// Fail with exit code 3 when 95 of 100 frames are not shown in this time.
     #[arg(long, value_name = "X")]
     pub max_p95_ms: Option<f64>,
@@ -226,6 +229,15 @@ pub struct BenchRenderArgs {
     /// All figures as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Where pictures are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PresentArg {
+    /// Each at its own size, without a window.
+    Offscreen,
+    /// In the call's window.
+    Window,
 }
 
 /// Which AV1 encoder.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs};
+use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, PresentArg};
 use super::exit::{CliError, Exit};
 use super::output;
-use crate::bench::call::{BenchError, CallBench};
+use crate::bench::call::{BenchError, CallBench, Present};
 use crate::bench::pair::PairError;
 use crate::bench::render;
 use crate::bench::report::{CallReport, write_csv};
@@ -35,9 +35,14 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
         video,
         source: arguments.source.clone(),
         path: arguments.path.into(),
+        present: match arguments.present {
+            PresentArg::Offscreen => Present::Offscreen,
+            PresentArg::Window => Present::Window,
+        },
     };
     let bar = progress(arguments.seconds);
-    let measured = bench.run(|second| bar.set_position(second)).map_err(explain)?;
+    let progress = |second| bar.set_position(second);
+    let measured = bench.run(progress).map_err(explain)?;
     bar.finish_and_clear();
     let report = CallReport::new(&bench, &measured);
     print!("{report}");
@@ -83,7 +88,9 @@ pub(super) fn progress(seconds: u64) -> ProgressBar {
 /// The exit code that fits.
 pub(super) fn explain(error: BenchError) -> CliError {
     let exit = match &error {
-        BenchError::Render(RenderError::NoAdapter { .. } | RenderError::NoDevice { .. }) => Exit::NoDevice,
+        BenchError::Render(RenderError::NoAdapter { .. } | RenderError::NoDevice { .. }) | BenchError::Window(_) => {
+            Exit::NoDevice
+        }
         BenchError::Pair(PairError::Offline(_) | PairError::NoCall(_)) => Exit::NoNetwork,
         _ => Exit::Failure,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::args::DemoArgs;
 use super::exit::{CliError, Exit};
 use super::{bench, output};
-use crate::bench::call::CallBench;
+use crate::bench::call::{CallBench, Present};
 use crate::bench::pair::{Endpoint, Pair, PairError};
 use crate::bench::report::CallReport;
 use crate::bench::viewer::Viewer;
@@ -87,6 +87,7 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         video: VideoSettings::default(),
         source: VideoChoice::Pattern,
         path: PathPolicy::Direct,
+        present: Present::Offscreen,
     };
     eprintln!("No screen: the call window is drawn offscreen for {} seconds.", arguments.seconds);
     let gpu = Gpu::open().map_err(|error| bench::explain(error.into()))?;

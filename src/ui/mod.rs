@@ -10,5 +10,5 @@ pub mod theme;
 mod widgets;
 mod window;
 
-pub use app::App;
-pub use window::{WindowError, run};
+pub use app::{App, Observer};
+pub use window::{WindowError, run, run_observed};

@@ -1,9 +1,13 @@
 //! The real window around [`App`]: opens it, and says in words why it does not open.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use eframe::{CreationContext, NativeOptions};
-use egui::ViewportBuilder;
+use egui::{ViewportBuilder, ViewportCommand};
 
 use super::App;
+use super::app::Observer;
 use crate::engine::handle::EngineHandle;
 use crate::render::VideoPainter;
 use crate::render::gpu::window_configuration;
@@ -34,6 +38,16 @@ pub enum WindowError {
 
 /// Opens the window and stays until it is closed.
 pub fn run(handle: EngineHandle) -> Result<(), WindowError> {
+    open(handle, None, Arc::default())
+}
+
+/// As [`run`], but tells `observer` of each picture that was drawn, and closes by itself when it is woken after `closing`
+/// was set.
+pub fn run_observed(handle: EngineHandle, observer: Observer, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
+    open(handle, Some(observer), closing)
+}
+
+fn open(handle: EngineHandle, observer: Option<Observer>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
     let options = NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("Visavis")
@@ -45,8 +59,11 @@ pub fn run(handle: EngineHandle) -> Result<(), WindowError> {
     };
     let create = |cc: &CreationContext<'_>| {
         let state = cc.wgpu_render_state.as_ref().ok_or("the window has no GPU")?;
-        let app = App::new(&cc.egui_ctx, handle, &VideoPainter::of_window(state)?);
-        Ok(Box::new(Window(app)) as Box<dyn eframe::App>)
+        let mut app = App::new(&cc.egui_ctx, handle, &VideoPainter::of_window(state)?);
+        if let Some(observer) = observer {
+            app.observe(observer);
+        }
+        Ok(Box::new(Window { app, closing }) as Box<dyn eframe::App>)
     };
     eframe::run_native("visavis", options, Box::new(create)).map_err(|error| match error {
         eframe::Error::Wgpu(error) => WindowError::NoGpu(error.to_string()),
@@ -60,11 +77,17 @@ fn cause(text: &str) -> &str {
     text.rsplit_once(": ").map_or(text, |(_, cause)| cause).trim_end_matches('.')
 }
 
-struct Window(App);
+struct Window {
+    app: App,
+    closing: Arc<AtomicBool>,
+}
 
 impl eframe::App for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
-        self.0.ui(ui);
+        if self.closing.load(Ordering::Acquire) {
+            ui.ctx().send_viewport_cmd(ViewportCommand::Close);
+        }
+        self.app.ui(ui);
     }
 }
 
