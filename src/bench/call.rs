@@ -17,7 +17,7 @@ use super::viewer::{Sight, Viewer};
 use crate::capture::pattern::Pattern;
 use crate::capture::{CaptureError, SourceFormat};
 use crate::engine::clock;
-use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
+use crate::engine::config::{EncoderChoice, EngineConfig, SoundChoice, VideoChoice, VideoSettings};
 use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SentFrame, Snapshot};
 use crate::media::{FrameId, PicturePool, Stage, Stamps};
 use crate::net::PathPolicy;
@@ -169,13 +169,17 @@ impl CallBench {
         let config = |source| EngineConfig {
             video: self.video,
             video_source: Some(source),
-            microphone: Some(crate::engine::config::SoundChoice::None),
-            speaker: Some(crate::engine::config::SoundChoice::None),
+            microphone: Some(SoundChoice::None),
+            speaker: Some(SoundChoice::None),
             raw_microphone: false,
             path: self.path,
         };
-        let answer = if self.one_way { VideoChoice::None } else { self.source.clone() };
-        Ok(Pair::start(("caller", config(self.source.clone())), ("callee", config(answer)))?)
+        let mut answer = config(if self.one_way { VideoChoice::None } else { self.source.clone() });
+        if self.one_way {
+            // It encodes nothing, so it need not try encoders.
+            answer.video.encoder = EncoderChoice::Aom;
+        }
+        Ok(Pair::start(("caller", config(self.source.clone())), ("callee", answer))?)
     }
 
     /// Follows the pictures that `from` sends and `to` shows, and ends the call.

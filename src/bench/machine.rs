@@ -41,13 +41,19 @@ pub struct Usage {
     pub cpu_s: f64,
     /// Resident set in MiB.
     pub rss_mib: f64,
+    /// What of it would be free without this process (its own pages, no files of programs and libraries), in MiB.
+    pub own_mib: f64,
 }
 
 impl Usage {
     /// As it is now; zeros where the system does not tell (only Linux is read).
     #[must_use]
     pub fn now() -> Self {
-        Self { cpu_s: cpu_seconds().unwrap_or(0.0), rss_mib: rss_mib().unwrap_or(0.0) }
+        Self {
+            cpu_s: cpu_seconds().unwrap_or(0.0),
+            rss_mib: status_mib("VmRSS:").unwrap_or(0.0),
+            own_mib: status_mib("RssAnon:").unwrap_or(0.0),
+        }
     }
 }
 
@@ -67,6 +73,8 @@ pub struct Spent {
     pub by_thread: Vec<(String, f64)>,
     /// Resident memory at the end in MiB.
     pub rss_mib: f64,
+    /// The part of it that is no file's.
+    pub own_mib: f64,
 }
 
 impl Meter {
@@ -86,7 +94,12 @@ impl Meter {
             *cpu_s = (*cpu_s - before(name)) / seconds;
         }
         by_thread.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Spent { cpu_s_per_s: (usage.cpu_s - self.usage.cpu_s) / seconds, by_thread, rss_mib: usage.rss_mib }
+        Spent {
+            cpu_s_per_s: (usage.cpu_s - self.usage.cpu_s) / seconds,
+            by_thread,
+            rss_mib: usage.rss_mib,
+            own_mib: usage.own_mib,
+        }
     }
 }
 
@@ -121,9 +134,9 @@ fn cpu_seconds_of(stat: &str) -> Option<f64> {
     Some((user + system) as f64 / 100.0)
 }
 
-fn rss_mib() -> Option<f64> {
+fn status_mib(field: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kib: f64 = line.split_ascii_whitespace().next()?.parse().ok()?;
     Some(kib / 1024.0)
 }

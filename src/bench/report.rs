@@ -50,6 +50,8 @@ pub struct CallReport {
     pub cpu_s_per_s_by_thread: Vec<(String, f64)>,
     /// Resident memory of both clients and the server.
     pub rss_mb: f64,
+    /// The part of it that is data; the rest are pages of programs and libraries.
+    pub own_mb: f64,
 }
 
 /// What was asked for.
@@ -168,6 +170,7 @@ impl CallReport {
             cpu_s_per_s: round(spent.cpu_s_per_s),
             cpu_s_per_s_by_thread: by_thread.filter(|(_, cpu)| *cpu > 0.0).collect(),
             rss_mb: round(spent.rss_mib),
+            own_mb: round(spent.own_mib),
         }
     }
 
@@ -231,8 +234,8 @@ impl fmt::Display for CallReport {
         }
         writeln!(
             f,
-            "; processor {:.2} s per second, memory {:.0} MiB (two clients and server)",
-            self.cpu_s_per_s, self.rss_mb
+            "; processor {:.2} s per second, memory {:.0} MiB, {:.0} of it data (two clients and server)",
+            self.cpu_s_per_s, self.rss_mb, self.own_mb
         )
     }
 }
