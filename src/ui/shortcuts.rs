@@ -102,7 +102,8 @@ mod tests {
         let event = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
         let input = RawInput { events: vec![Event::ModifiersChanged(modifiers), event], ..RawInput::default() };
         let mut action = None;
-        let _ = ctx.run_ui(input, |ui| action = ui.input_mut(|input| handle_keys(input, call, typing)));
+        let output = ctx.run_ui(input, |ui| action = ui.input_mut(|input| handle_keys(input, call, typing)));
+        output.drop_without_applying_deltas();
         action
     }
 

@@ -273,6 +273,8 @@ fn style(palette: &Palette, base: Visuals) -> Style {
     spacing.icon_width_inner = 10.0;
     spacing.combo_width = 280.0;
     spacing.tooltip_width = 320.0;
+    // A quiet handle: the ground of a button instead of its ink.
+    spacing.scroll.foreground_color = false;
     style.interaction.selectable_labels = false;
     style.animation_time = 0.12;
     style

@@ -376,7 +376,14 @@ fn pane_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, contents: impl Fn
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::NodeT;
+
     use super::*;
+    use crate::engine::handle::Peer;
+    use crate::render::{Gpu, VideoPainter};
 
     #[test]
     fn a_little_is_cut_off_but_never_much() {
@@ -385,5 +392,57 @@ mod tests {
         assert_eq!(fit((1280, 720), window(420.0, 700.0)), Fit::Letterbox);
         assert_eq!(fit((720, 1280), window(1040.0, 700.0)), Fit::Letterbox);
         assert_eq!(fit((640, 360), window(1280.0, 720.0)), Fit::Cover);
+    }
+
+    /// What a screen reader finds after so many seconds in which nobody moved.
+    fn seen(view: ActiveView, still_s: u64) -> Vec<String> {
+        let painter = VideoPainter::offscreen(&Gpu::open().unwrap()).unwrap();
+        let (remote, local) = (VideoView::new(Arc::clone(&painter)), VideoView::new(painter));
+        let (mut screen, snapshot) = (InCall::default(), Snapshot::default());
+        let now = Timestamp::from_nanos(1) + Duration::from_mins(1);
+        let builder = Harness::builder().with_step_dt(1.0).with_max_steps(2);
+        let mut harness = builder.build_ui(move |ui| {
+            theme::install(ui.ctx());
+            let (lamps, hud) = (Lamps { camera: true, microphone: false }, None);
+            let scene =
+                Scene { remote: &remote, local: &local, snapshot: &snapshot, now, lamps, hud, full_screen: false };
+            screen.in_call_ui(ui, &view, &scene);
+        });
+        (0..still_s).for_each(|_| harness.step());
+        let nodes = harness.root().children_recursive();
+        nodes.filter_map(|node| node.accesskit_node().label().or(node.accesskit_node().value())).collect()
+    }
+
+    fn view() -> ActiveView {
+        let peer = Peer { handle: "bob@example.org".into(), name: "Bob".into(), ..Peer::default() };
+        ActiveView { peer, microphone_on: true, camera_on: true, peer_microphone_on: true, ..ActiveView::default() }
+    }
+
+    fn has(seen: &[String], words: &str) -> bool {
+        seen.iter().any(|label| label.contains(words))
+    }
+
+    #[test]
+    fn the_controls_leave_when_nothing_moves_but_not_that_one_is_muted() {
+        let at_first = seen(view(), 0);
+        assert!(has(&at_first, "Hang up") && has(&at_first, "Security of this call"), "{at_first:?}");
+        let later = seen(ActiveView { microphone_on: false, ..view() }, 6);
+        assert!(!has(&later, "Hang up") && has(&later, "You are muted"), "{later:?}");
+        assert!(has(&later, "Camera is on") && !has(&later, "Microphone is on"), "the lamps stay: {later:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let lost = seen(ActiveView { path: PathView::Reconnecting, ..view() }, 6);
+        assert!(has(&lost, "Reconnecting") && has(&lost, "the last that came"), "{lost:?}");
+        let mut unheard = view();
+        unheard.microphone_on = false;
+        unheard.sound.speaking_while_muted = true;
+        unheard.sound.no_sound_since = Some(Timestamp::from_nanos(1) + Duration::from_secs(56));
+        unheard.sound.speaker = DeviceState::Missing { why: "unplugged".into() };
+        let said = seen(unheard, 0);
+        for words in ["you are speaking", "No incoming sound for 4 s", "no speaker can be used", "camera is off"] {
+            assert!(has(&said, words), "{words}: {said:?}");
+        }
     }
 }
