@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check packages test-packages
+.PHONY: demo test check check-c-decoder packages test-packages
 
 # A call between you and Mirror on this machine: in a window, or without a screen offscreen.
 demo: packages
@@ -19,6 +19,11 @@ check:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features server --lib --bin visavis-server -- -D warnings
 	$(CARGO) deny --locked check bans licenses sources
+
+# The other decoder: dav1d in C in place of its port to Rust, through the same tests. Needs meson and ninja.
+check-c-decoder:
+	$(CARGO) clippy --locked --no-default-features --features client,c-dav1d --lib -- -D warnings
+	$(CARGO) test --locked --no-default-features --features client,c-dav1d --lib codec::
 
 # Installs the system packages that are missing, and says which and why.
 packages:

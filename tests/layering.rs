@@ -23,6 +23,7 @@ const RULES: &[Rule] = &[
             "libaom_sys",
             "rav1e",
             "dav1d",
+            "libdav1d",
             "opusic_c",
             "openmls",
             "crate::net",

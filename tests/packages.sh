@@ -37,8 +37,13 @@ iproute2:network namespaces for the network tests
 iptables:address translation for the network tests
 LIST
       ;;
+    ci) cat <<'LIST'
+meson:builds the C decoder (feature c-dav1d)
+ninja-build:builds the C decoder (feature c-dav1d)
+LIST
+      ;;
     *)
-      echo "packages.sh: unknown purpose '$1' (build, run, test)" >&2
+      echo "packages.sh: unknown purpose '$1' (build, run, test, ci)" >&2
       exit 2
       ;;
   esac

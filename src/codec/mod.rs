@@ -6,6 +6,8 @@ mod kind;
 pub mod opus;
 pub mod probe;
 pub mod rav1e;
+#[cfg(any(test, not(feature = "rust-dav1d")))]
+mod sequence;
 #[cfg(test)]
 mod tests;
 

@@ -144,6 +144,7 @@ fn the_colour_description_travels_in_the_stream() {
                 let coded = encode(kind, &same, VideoEncoderConfig { colour, ..config(64, 64, 100) });
                 let decoded = Dav1dDecoder::open().unwrap().decode(&coded[0].data).unwrap().unwrap();
                 assert_eq!(decoded.colour(), colour, "{}", kind.name());
+                assert_eq!(sequence::colour_of(&coded[0].data), Some(colour), "read from the header");
             }
         }
     }
@@ -209,6 +210,7 @@ proptest! {
 
     #[test]
     fn any_bytes_give_a_picture_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = sequence::colour_of(&bytes);
         let mut decoder = Dav1dDecoder::open().unwrap();
         let _ = decoder.decode(&bytes);
     }
