@@ -75,10 +75,17 @@ impl Dav1dDecoder {
             Err(Error::Again) => true,
             Err(error) => return Err(refused(error)),
         };
-        // A temporal unit shows one picture; should a hostile one show more, the last counts.
+        // A temporal unit shows one picture; should a hostile one show more, the last counts. The decoder stops at each
+        // picture, so that when all data is in, one at most is ready. It is not asked for another: the port loses some
+        // bytes with each question that it answers with "none" (see ARCHITECTURE.md, "Known leak").
         loop {
             match self.decoder.get_picture() {
-                Ok(picture) => shown = Some(picture),
+                Ok(picture) => {
+                    shown = Some(picture);
+                    if !pending {
+                        break;
+                    }
+                }
                 Err(Error::Again) if !pending => break,
                 Err(Error::Again) => {}
                 Err(error) => return Err(refused(error)),

@@ -13,6 +13,7 @@ mod control;
 pub mod counters;
 #[cfg(feature = "client")]
 pub mod devices;
+#[cfg(feature = "client")]
 mod direct;
 #[cfg(feature = "client")]
 mod encoder;
