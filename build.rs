@@ -3,19 +3,14 @@
 use std::process::Command;
 
 fn main() {
-    for file in [".git/HEAD", ".git/logs/HEAD"] {
-        if std::path::Path::new(file).exists() {
+    // In a work tree of its own, these files are elsewhere than in `.git`.
+    for file in ["HEAD", "logs/HEAD"].into_iter().filter_map(|file| git(&["rev-parse", "--git-path", file])) {
+        if std::path::Path::new(&file).exists() {
             println!("cargo:rerun-if-changed={file}");
         }
     }
     println!("cargo:rerun-if-changed=build.rs");
-    let commit = Command::new("git")
-        .args(["rev-parse", "--short=10", "HEAD"])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .and_then(|output| String::from_utf8(output.stdout).ok())
-        .map_or_else(|| "no commit known".to_owned(), |commit| commit.trim().to_owned());
+    let commit = git(&["rev-parse", "--short=10", "HEAD"]).unwrap_or_else(|| "no commit known".to_owned());
     println!("cargo:rustc-env=VISAVIS_COMMIT={commit}");
     let features: Vec<&str> = ["client", "server", "rust-dav1d", "c-dav1d"]
         .into_iter()
@@ -24,4 +19,10 @@ fn main() {
         })
         .collect();
     println!("cargo:rustc-env=VISAVIS_FEATURES={}", features.join(" "));
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }

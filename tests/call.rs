@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use support::{Bench, said, server_command};
+use support::{Bench, Server, said, server_command};
 
 #[test]
 fn two_people_see_each_other_and_both_learn_the_end() {
@@ -35,6 +35,39 @@ fn declining_is_told_to_the_caller() {
     assert_eq!(alice.status.code(), Some(1));
     assert!(said(&alice).contains("They declined the call."), "{}", said(&alice));
     assert_eq!(bob.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn an_interrupted_call_is_hung_up_and_its_files_are_whole() {
+    let bench = Bench::new();
+    let (stats, log) = (bench.path("a.json"), bench.path("a.csv"));
+    let bob = bench.answering("bob", &["--auto-accept"]);
+    let alice = bench.client("call", "alice").args(["bob@127.0.0.1", "--stats", &stats, "--frame-log", &log]).spawn();
+    let alice = alice.unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let interrupted = Command::new("kill").args(["-INT", &alice.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let alice = alice.wait_with_output().unwrap();
+    assert_eq!(alice.status.code(), Some(130), "{}", said(&alice));
+    let bob = bob.wait_with_output().unwrap();
+    assert!(bob.status.success() && said(&bob).contains("They hung up."), "{}", said(&bob));
+    assert!(bench.stats("a.json")["frames"]["sent"].as_u64().unwrap() > 0);
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.ends_with('\n') && log.lines().all(|line| line.split(',').count() == 5), "{log}");
+}
+
+#[test]
+fn a_profile_is_not_taken_to_another_server() {
+    let bench = Bench::new();
+    let bob = bench.call("bob", "nobody", &[]);
+    assert_eq!(bob.status.code(), Some(1), "{}", said(&bob));
+    let other = Server::start(&bench.folder.path().join("other"), "127.0.0.1:0");
+    let bob = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .args(["call", "nobody@127.0.0.1", "--server", &other.address, "--profile", &bench.path("bob")])
+        .output()
+        .unwrap();
+    assert_eq!(bob.status.code(), Some(2), "{}", said(&bob));
+    assert!(said(&bob).contains("belongs to the server"), "{}", said(&bob));
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct CallBench {
     pub path: PathPolicy,
     /// Where the pictures are shown.
     pub present: Present,
+    /// Set to end the run early, without figures.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Where pictures are shown.
@@ -77,6 +79,9 @@ pub enum BenchError {
     /// The system gives no thread.
     #[error("the program cannot start its threads: {0}")]
     Thread(#[from] std::io::Error),
+    /// Somebody wanted it to end.
+    #[error("interrupted")]
+    Stopped,
     /// The call ended while it was measured.
     #[error("the call ended early: {0}")]
     Ended(String),
@@ -153,7 +158,7 @@ impl CallBench {
                 measured
             };
             let call = Builder::new().name("bench".into()).spawn_scoped(scope, call)?;
-            let shown = ui::run_observed(handle, observer, closing);
+            let shown = ui::run(handle, Some(observer), closing);
             let measured = call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             shown?;
             measured
@@ -211,6 +216,9 @@ impl CallBench {
             depth.1 = depth.1.max(far.frames.decoder_depth);
             if now >= end {
                 break;
+            }
+            if self.stop.load(Ordering::Acquire) {
+                return Err(BenchError::Stopped);
             }
             progress(now.since(begin).as_secs());
             std::thread::sleep(LOOK);

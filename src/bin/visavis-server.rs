@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use visavis::engine::signals::told_to_stop;
 use visavis::net::LOG_FILTER;
 use visavis::server::{RunningServer, ServerConfig, ServerError};
 
@@ -47,18 +48,4 @@ fn run(arguments: Arguments) -> Result<(), ServerError> {
     runtime.block_on(told_to_stop()).map_err(system)?;
     server.shutdown();
     Ok(())
-}
-
-/// Waits for Ctrl-C or, on Unix, SIGTERM.
-async fn told_to_stop() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -56,6 +56,9 @@ pub enum CliCommand {
 /// Where picture and sound come from and go to, and how they are coded; shared by `call` and `answer`.
 #[derive(Clone, Debug, Args)]
 pub struct MediaArgs {
+    /// Without a window: what this command always is. For scripts that like to say so.
+    #[arg(long)]
+    pub headless: bool,
     /// Server address with key, as the server prints it; remembered in the profile.
     #[arg(long, env = "VISAVIS_SERVER", value_name = "ADDR")]
     pub server: Option<String>,

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, PresentArg};
 use super::exit::{CliError, Exit};
+use super::interrupt::Interrupt;
 use super::output;
 use crate::bench::call::{BenchError, CallBench, Present};
 use crate::bench::pair::PairError;
@@ -39,13 +40,14 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
             PresentArg::Offscreen => Present::Offscreen,
             PresentArg::Window => Present::Window,
         },
+        stop: Interrupt::watch(|| {})?.switch(),
     };
     let bar = progress(arguments.seconds);
     let progress = |second| bar.set_position(second);
     let measured = bench.run(progress).map_err(explain)?;
     bar.finish_and_clear();
     let report = CallReport::new(&bench, &measured);
-    print!("{report}");
+    output::tell(&report.to_string(), arguments.json.as_deref())?;
     if let Some(path) = &arguments.csv {
         let written = File::create(path).and_then(|file| write_csv(&measured, &mut BufWriter::new(file)));
         written
@@ -68,7 +70,7 @@ fn bench_render(arguments: &BenchRenderArgs) -> Result<(), CliError> {
     let (width, height) = arguments.size;
     let measure = || render::run(&Gpu::open()?, width, height, arguments.frames as usize);
     let report = measure().map_err(|error| explain(BenchError::Render(error)))?;
-    print!("{report}");
+    output::tell(&report.to_string(), arguments.json.as_deref())?;
     arguments.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report))
 }
 
@@ -88,6 +90,7 @@ pub(super) fn progress(seconds: u64) -> ProgressBar {
 /// The exit code that fits.
 pub(super) fn explain(error: BenchError) -> CliError {
     let exit = match &error {
+        BenchError::Stopped => Exit::Interrupted,
         BenchError::Render(RenderError::NoAdapter { .. } | RenderError::NoDevice { .. }) | BenchError::Window(_) => {
             Exit::NoDevice
         }

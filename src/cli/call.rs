@@ -1,11 +1,13 @@
 //! `visavis call` and `visavis answer`: one side of a call without a window.
 
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::args::{AnswerArgs, CallArgs, MediaArgs};
 use super::exit::{CliError, Exit};
+use super::interrupt::Interrupt;
 use super::{FrameLog, Recorder, output};
 use crate::call::{Outcome, UserConsent};
 use crate::capture::camera::native::NativeCameras;
@@ -19,6 +21,7 @@ use crate::media::{Stage, Timestamp};
 use crate::sound::devices::{SoundKind, devices};
 use crate::sound::{SoundError, wav};
 use crate::store::profile::Profile;
+use crate::wire::address::ServerAddress;
 
 /// Longest time for coming online.
 const ONLINE: Duration = Duration::from_secs(10);
@@ -43,38 +46,41 @@ struct Stats {
 
 /// Rings somebody and stays until the call is over.
 pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
+    let interrupt = Interrupt::watch(|| {})?;
     let (engine, mut handle) = start(profile, &arguments.media)?;
     let consent = UserConsent::given_by_person();
     let video = arguments.media.video_source != VideoChoice::None;
     let dialled = Command::Dial { handle: arguments.handle.clone(), video, consent };
     send(&handle, dialled)?;
-    let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media);
+    let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media, &interrupt);
     drop(engine);
     result
 }
 
 /// Waits for a call, answers it as told, and stays until it is over.
 pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
+    let interrupt = Interrupt::watch(|| {})?;
     let (engine, mut handle) = start(profile, &arguments.media)?;
     if let Some(me) = handle.snapshot().me {
-        println!("{}", me.handle);
+        output::say(&format!("{}\n", me.handle))?;
     }
     loop {
-        wait_for(&mut handle, None, |now| matches!(now.call, CallView::Incoming { .. }))?;
+        wait_for(&mut handle, None, |now| matches!(now.call, CallView::Incoming { .. }) || interrupt.came())?;
+        interrupt.check()?;
         if let CallView::Incoming { peer, .. } = handle.snapshot().call {
             eprintln!("{} calls", peer.handle);
         }
         if arguments.decline {
             send(&handle, Command::Decline)?;
-        } else if arguments.auto_accept || asked_to_accept()? {
+        } else if arguments.auto_accept || asked_to_accept(&mut handle, &interrupt)? {
             // `--auto-accept` or the typed answer is the act of the person.
             let video = arguments.media.video_source != VideoChoice::None;
             send(&handle, Command::Accept { video, consent: UserConsent::given_by_person() })?;
         } else {
             send(&handle, Command::Decline)?;
         }
-        let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media);
-        if arguments.once {
+        let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media, &interrupt);
+        if arguments.once || interrupt.came() {
             drop(engine);
             return result;
         }
@@ -86,18 +92,40 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
     }
 }
 
-fn asked_to_accept() -> Result<bool, CliError> {
+/// Asks whoever sits at the terminal, for as long as it rings. No answer, or the end of the input, is no.
+fn asked_to_accept(handle: &mut EngineHandle, interrupt: &Interrupt) -> Result<bool, CliError> {
     eprint!("accept? [y/N] ");
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(CliError::failure)?;
-    Ok(line.trim().eq_ignore_ascii_case("y"))
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let ask = move || {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        // Nobody listens when it has stopped ringing: then the line is lost, as on any door that nobody stands at.
+        let _ = tell.try_send(read.is_ok() && line.trim().eq_ignore_ascii_case("y"));
+    };
+    std::thread::Builder::new().name("ask".into()).spawn(ask).map_err(CliError::failure)?;
+    loop {
+        let rings = |now: &Snapshot| matches!(now.call, CallView::Incoming { .. });
+        match told.recv_timeout(NAP) {
+            Ok(answer) => return Ok(answer),
+            Err(RecvTimeoutError::Timeout) if rings(&handle.snapshot()) && !interrupt.came() => {}
+            Err(_) => return Ok(false),
+        }
+    }
 }
 
 /// Opens the profile, starts the engine, makes the identity if there is none, and waits until the server is reached.
 fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), CliError> {
     check_sound(media)?;
     let profile = Profile::open_named(profile).map_err(CliError::failure)?;
-    let known = profile.settings().map_err(CliError::failure)?.handle.is_some();
+    let settings = profile.settings().map_err(CliError::failure)?;
+    let known = settings.handle.is_some();
+    if let (true, Some(asked), Some(kept)) = (known, &media.server, &settings.server)
+        && asked.parse::<ServerAddress>().map_err(|error| CliError::new(Exit::Usage, error))?.to_string() != *kept
+    {
+        let why =
+            format!("this profile belongs to the server {kept}; choose another with --profile, or leave --server out");
+        return Err(CliError::new(Exit::Usage, why));
+    }
     let (width, height) = media.size;
     let mut video = VideoSettings::new(width, height, media.fps);
     video.encoder = media.encoder.into();
@@ -125,7 +153,9 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
         let fatal = matches!(now.server, ServerStatus::Offline { fatal: true, .. });
         now.server == ServerStatus::Online || fatal || now.notice.is_some()
     };
-    let snapshot = wait_for(&mut handle, Some(ONLINE), arrived)?;
+    let Some(snapshot) = handle.wait_for(Some(ONLINE), arrived) else {
+        return Err(stopped(engine));
+    };
     if let Some((_, notice)) = &snapshot.notice {
         return Err(CliError::failure(notice));
     }
@@ -164,6 +194,14 @@ fn check_video(media: &MediaArgs, video: VideoSettings) -> Result<(), CliError> 
 
 fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {
     if handle.send(command) { Ok(()) } else { Err(CliError::failure("the engine has stopped")) }
+}
+
+/// Why an engine has stopped by itself.
+pub(super) fn stopped(engine: Engine) -> CliError {
+    match engine.shutdown() {
+        Ok(()) => CliError::failure("the engine has stopped"),
+        Err(error) => CliError::failure(error),
+    }
 }
 
 fn wait_for(
@@ -210,14 +248,26 @@ impl Watch {
     }
 
     /// Stays with the call until it has ended; the outcome is the result.
-    fn until_over(mut self, handle: &mut EngineHandle, media: &MediaArgs) -> Result<(), CliError> {
+    fn until_over(
+        mut self,
+        handle: &mut EngineHandle,
+        media: &MediaArgs,
+        interrupt: &Interrupt,
+    ) -> Result<(), CliError> {
         handle.remote_bell.attend();
         let mut said = "";
         loop {
             self.serve(handle)?;
             let snapshot = handle.snapshots.borrow_and_update().clone();
+            if interrupt.came() && !self.hung_up {
+                self.hung_up = true;
+                send(handle, Command::HangUp)?;
+            }
             let words = match &snapshot.call {
-                CallView::Idle => snapshot.notice.as_ref().map_or(said, |_| "refused"),
+                CallView::Idle => {
+                    interrupt.check()?;
+                    snapshot.notice.as_ref().map_or(said, |_| "refused")
+                }
                 CallView::Outgoing { ringing: false, .. } => "calling",
                 CallView::Outgoing { ringing: true, .. } => "ringing",
                 CallView::Incoming { .. } => "incoming",
@@ -244,7 +294,9 @@ impl Watch {
                     if outcome.exit_code() == 0 {
                         eprintln!("{}", outcome.sentence());
                     }
-                    return self.finish(media, outcome, *talked_s);
+                    let finished = self.finish(media, outcome, *talked_s);
+                    interrupt.check()?;
+                    return finished;
                 }
             };
             if words == "refused"

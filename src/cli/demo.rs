@@ -2,12 +2,14 @@
 //! else the same window offscreen, photographed and measured.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
 use super::args::DemoArgs;
 use super::exit::{CliError, Exit};
+use super::interrupt::Interrupt;
 use super::{bench, output};
 use crate::bench::call::{CallBench, Present};
 use crate::bench::pair::{Endpoint, Pair, PairError};
@@ -49,6 +51,8 @@ fn in_window(mirror: EngineConfig) -> Result<(), CliError> {
     eprintln!("A server, you and Mirror are starting. Mirror answers; close the window to end.");
     let mut pair = start(you, mirror)?;
     let handle = pair.caller.handle.give_pictures();
+    let bell = Arc::clone(&handle.snapshot_bell);
+    let interrupt = Interrupt::watch(move || bell.ring())?;
     let over = AtomicBool::new(false);
     let callee = pair.callee_handle().to_owned();
     let shown = std::thread::scope(|scope| {
@@ -59,13 +63,13 @@ fn in_window(mirror: EngineConfig) -> Result<(), CliError> {
         let dial = Command::Dial { handle: callee, video: true, consent: UserConsent::given_by_person() };
         let dialled = handle.send(dial);
         debug_assert!(dialled, "the queue of a fresh engine has room");
-        let shown = ui::run(handle);
+        let shown = ui::run(handle, None, interrupt.switch());
         over.store(true, Ordering::Release);
         Ok::<_, std::io::Error>(shown)
     });
     pair.shutdown();
     match shown {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => interrupt.check(),
         Ok(Err(error)) => Err(CliError::new(
             Exit::NoDevice,
             format!("{error}. `visavis demo --offscreen` shows the same call without a window"),
@@ -88,6 +92,7 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         source: VideoChoice::Pattern,
         path: PathPolicy::Direct,
         present: Present::Offscreen,
+        stop: Interrupt::watch(|| {})?.switch(),
     };
     eprintln!("No screen: the call window is drawn offscreen for {} seconds.", arguments.seconds);
     let gpu = Gpu::open().map_err(|error| bench::explain(error.into()))?;
@@ -108,13 +113,13 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
     pair.shutdown();
     let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
     let report = CallReport::new(&bench, &crate::bench::call::Measured { gpu, ..measured });
-    print!("{report}");
+    output::tell(&report.to_string(), arguments.json.as_deref())?;
     if let Some(path) = &arguments.json {
         output::write_json(path, &report)?;
     }
     let photograph = photograph.ok_or_else(|| CliError::failure("the call window was not drawn"))?;
     photograph.save_png(&arguments.picture).map_err(CliError::failure)?;
-    println!("The call window: {}", arguments.picture.display());
+    output::tell(&format!("The call window: {}\n", arguments.picture.display()), arguments.json.as_deref())?;
     if report.frames.presented == 0 {
         return Err(CliError::failure("no picture of Mirror was drawn"));
     }

@@ -13,15 +13,11 @@ pub fn devices(arguments: &JsonArgs) -> Result<(), CliError> {
         return output::write_json("-".as_ref(), &list);
     }
     let groups = [("cameras", &list.cameras), ("microphones", &list.microphones), ("speakers", &list.speakers)];
-    for (title, names) in groups {
-        println!("{title}:");
-        if names.is_empty() {
-            println!("  none");
-        }
-        for name in names {
-            println!("  {name}");
-        }
-    }
+    let listed = groups.map(|(title, names)| {
+        let names = if names.is_empty() { "none".to_owned() } else { names.join("\n  ") };
+        format!("{title}:\n  {names}\n")
+    });
+    output::say(&listed.concat())?;
     for problem in &list.problems {
         eprintln!("{problem}");
     }

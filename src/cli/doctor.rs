@@ -83,9 +83,11 @@ pub fn doctor(profile: &str, arguments: &DoctorArgs) -> Result<(), CliError> {
     if arguments.output.json {
         output::write_json("-".as_ref(), &Report { schema: 1, version: env!("CARGO_PKG_VERSION"), checks })?;
     } else {
-        for Check { part, state, words } in &checks {
-            println!("{:<11} {:<8} {words}", format!("{part:?}").to_lowercase(), format!("{state:?}").to_lowercase());
-        }
+        let line = |Check { part, state, words }: &Check| {
+            let (part, state) = (format!("{part:?}").to_lowercase(), format!("{state:?}").to_lowercase());
+            format!("{part:<11} {state:<8} {words}\n")
+        };
+        output::say(&checks.iter().map(line).collect::<String>())?;
     }
     match exit {
         Exit::Success => Ok(()),

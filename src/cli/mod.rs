@@ -8,11 +8,12 @@ mod devices;
 mod doctor;
 mod exit;
 mod frame_log;
+mod interrupt;
 mod output;
 mod recorder;
 mod window;
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::CommandFactory;
 use tracing_subscriber::EnvFilter;
@@ -51,13 +52,23 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
         CliCommand::Demo(arguments) => demo::demo(arguments),
         CliCommand::Bench(command) => bench::bench(command),
         CliCommand::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "visavis", &mut script);
+            output::say(&String::from_utf8_lossy(&script))
         }
         CliCommand::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(CliError::failure)?;
-            io::stdout().write_all(&page).map_err(CliError::failure)
+            let mut command = Cli::command();
+            // Names the subcommands in full, as their pages are called.
+            command.build();
+            let mut pages = Vec::new();
+            render_pages(&command, &mut pages).map_err(CliError::failure)?;
+            output::say(&String::from_utf8_lossy(&pages))
         }
     }
+}
+
+/// The manual page of a command and of every command below it.
+fn render_pages(command: &clap::Command, out: &mut Vec<u8>) -> io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    command.get_subcommands().filter(|below| below.get_name() != "help").try_for_each(|below| render_pages(below, out))
 }

@@ -29,6 +29,7 @@ mod receive;
 mod sealing;
 #[cfg(feature = "client")]
 mod session;
+pub mod signals;
 #[cfg(feature = "client")]
 pub mod sound;
 #[cfg(feature = "client")]

@@ -11,4 +11,4 @@ mod widgets;
 mod window;
 
 pub use app::{App, Observer};
-pub use window::{WindowError, run, run_observed};
+pub use window::{WindowError, run};

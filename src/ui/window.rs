@@ -36,18 +36,9 @@ pub enum WindowError {
     Other(String),
 }
 
-/// Opens the window and stays until it is closed.
-pub fn run(handle: EngineHandle) -> Result<(), WindowError> {
-    open(handle, None, Arc::default())
-}
-
-/// As [`run`], but tells `observer` of each picture that was drawn, and closes by itself when it is woken after `closing`
-/// was set.
-pub fn run_observed(handle: EngineHandle, observer: Observer, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
-    open(handle, Some(observer), closing)
-}
-
-fn open(handle: EngineHandle, observer: Option<Observer>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
+/// Opens the window and stays until it is closed, by the person or, when the window is woken after `closing` was set, by
+/// itself. `observer` is told of each picture that was drawn.
+pub fn run(handle: EngineHandle, observer: Option<Observer>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
     let options = NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("Visavis")
