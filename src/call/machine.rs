@@ -8,11 +8,14 @@
 //! An unexpected message ends the call with a named fault. Ringing has no output but letters, and those only when the
 //! person answers, the caller gives up or the time is over.
 
+mod keys;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use keys::Rekey;
 
 use super::state::{Accepted, Active, Calling, Keyed, Parties, Ringing};
 use super::{Outcome, Output, UserConsent};
@@ -20,7 +23,6 @@ use crate::crypto::chain::{DeviceCard, VerifiedChain};
 use crate::crypto::group::GroupError;
 use crate::crypto::letter::{CallId, Content, Opened, RING_S};
 use crate::crypto::ready::Role;
-use crate::crypto::sframe::BaseKey;
 use crate::media::{LeafIndex, Timestamp};
 use crate::wire::call::{self, CallMessage, Note};
 
@@ -50,12 +52,6 @@ pub enum State {
     Keyed(Keyed),
     /// Face to face.
     Active(Active),
-}
-
-struct Rekey {
-    base: Option<BaseKey>,
-    switch_at: Timestamp,
-    drop_at: Option<Timestamp>,
 }
 
 /// One call at a time.
@@ -145,10 +141,7 @@ impl Machine {
     /// When [`Machine::handle_timeout`] has to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        let rekey = self.rekey.as_ref().map(|rekey| match (&rekey.base, rekey.drop_at) {
-            (Some(_), _) | (None, None) => rekey.switch_at,
-            (None, Some(drop_at)) => drop_at,
-        });
+        let rekey = self.rekey.as_ref().map(Rekey::timeout);
         let path = self.path_lost.map(|lost| lost + RECONNECT);
         [self.deadline, self.refresh_at, rekey, path].into_iter().flatten().min()
     }
@@ -403,16 +396,7 @@ impl Machine {
         if self.refresh_at.is_some_and(|at| now >= at) {
             self.refresh(now);
         }
-        if let Some(rekey) = &mut self.rekey {
-            if rekey.base.is_some() && now >= rekey.switch_at {
-                self.switch(now);
-            } else if rekey.drop_at.is_some_and(|at| now >= at)
-                && let State::Active(active) = &self.state
-            {
-                self.outputs.push_back(Output::DropBefore(active.group.epoch()));
-                self.rekey = None;
-            }
-        }
+        self.go_on_with_rekey(now);
     }
 
     fn handle_invitation(&mut self, ringing: Ringing, now: Timestamp) {
@@ -481,64 +465,6 @@ impl Machine {
                 self.outputs.push_back(Output::FindDirect(addresses));
             }
             Err(error) => self.fault(&error, now),
-        }
-    }
-
-    fn refresh(&mut self, now: Timestamp) {
-        self.refresh_at = None;
-        let State::Active(active) = &mut self.state else { return };
-        match active.group.refresh() {
-            Ok(commit) => {
-                self.outputs.push_back(Output::Message(CallMessage::Refresh(commit)));
-                self.new_epoch(now, true);
-            }
-            Err(error) => self.fault(&error, now),
-        }
-    }
-
-    /// The group moved on. The committer seals in the new epoch once the others have it; the others know it has.
-    fn new_epoch(&mut self, now: Timestamp, committer: bool) {
-        let State::Active(active) = &self.state else { return };
-        let epoch = active.group.epoch();
-        match active.group.base_key() {
-            Ok(base) => {
-                self.open_epoch(base.clone());
-                self.refreshed = now;
-                self.schedule_refresh(now);
-                self.rekey = Some(Rekey { base: Some(base), switch_at: now + SWITCH_AFTER, drop_at: None });
-                if !committer {
-                    self.note(&Note::EpochReached(epoch.0));
-                    self.switch(now);
-                }
-                self.outputs.push_back(Output::Changed);
-            }
-            Err(error) => self.fault(&error, now),
-        }
-    }
-
-    fn switch(&mut self, now: Timestamp) {
-        let State::Active(active) = &self.state else { return };
-        if let Some(rekey) = &mut self.rekey
-            && let Some(base) = rekey.base.take()
-        {
-            rekey.drop_at = Some(now + KEEP_OLD);
-            let (epoch, leaf) = (active.group.epoch(), active.group.leaf());
-            self.outputs.push_back(Output::SealEpoch { base, epoch, leaf });
-        }
-    }
-
-    fn schedule_refresh(&mut self, now: Timestamp) {
-        if let State::Active(active) = &self.state {
-            self.refresh_at = active.group.is_committer().then(|| now + REFRESH);
-        }
-    }
-
-    fn open_epoch(&mut self, base: BaseKey) {
-        if let State::Active(active) = &self.state {
-            let own = active.group.leaf();
-            let members = active.group.members().into_iter().map(|(leaf, _)| leaf).filter(|leaf| *leaf != own);
-            let output = Output::OpenEpoch { base, epoch: active.group.epoch(), members: members.collect() };
-            self.outputs.push_back(output);
         }
     }
 
