@@ -11,9 +11,7 @@ use rustls::client::AlwaysResolvesClientRawPublicKeys;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
-};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::AlwaysResolvesServerRawPublicKeys;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
@@ -48,7 +46,7 @@ pub struct TlsError(String);
 /// Configuration of a client that shows `own` and accepts only the server key `expected`.
 pub fn client_config(own: &SigningKey, expected: [u8; 32]) -> Result<quinn::ClientConfig, TlsError> {
     let provider = provider();
-    let key = certified_key(own, &provider)?;
+    let key = certified_key(own)?;
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&version::TLS13])
         .map_err(set_up)?
@@ -64,7 +62,7 @@ pub fn client_config(own: &SigningKey, expected: [u8; 32]) -> Result<quinn::Clie
 /// Configuration of a server that shows `own`.
 pub fn server_config(own: &SigningKey, accept: Accept) -> Result<quinn::ServerConfig, TlsError> {
     let provider = provider();
-    let key = certified_key(own, &provider)?;
+    let key = certified_key(own)?;
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&version::TLS13])
         .map_err(set_up)?
@@ -139,10 +137,9 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(provider)
 }
 
-fn certified_key(own: &SigningKey, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
-    let pkcs8 = [PKCS8_PREFIX.as_slice(), own.as_bytes()].concat();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8));
-    let key = provider.key_provider.load_private_key(key).map_err(set_up)?;
+fn certified_key(own: &SigningKey) -> Result<Arc<CertifiedKey>, TlsError> {
+    let pkcs8 = Zeroizing::new([PKCS8_PREFIX.as_slice(), own.as_bytes()].concat());
+    let key = aws_lc_rs::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8.as_slice())).map_err(set_up)?;
     let spki = [SPKI_PREFIX.as_slice(), own.verifying_key().as_bytes()].concat();
     Ok(Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], key)))
 }
