@@ -187,7 +187,10 @@ impl Group {
         if !in_turn || commit.queued_proposals().next().is_some() {
             return Err(GroupError::NotAllowed);
         }
-        self.mls.merge_staged_commit(&self.provider, *commit).map_err(refused)
+        let before = self.members();
+        self.mls.merge_staged_commit(&self.provider, *commit).map_err(refused)?;
+        // A refresh changes keys, never who is in the call.
+        if self.members() == before { Ok(()) } else { Err(GroupError::WrongMember) }
     }
 
     /// Seals a short message for the other members.
@@ -264,6 +267,7 @@ fn read_key_package(provider: &OpenMlsRustCrypto, bytes: &[u8]) -> Result<KeyPac
 #[cfg(test)]
 mod tests {
     use super::*;
+    use openmls::prelude::NewSignerBundle;
     use proptest::prelude::*;
 
     fn key(number: u8) -> SigningKey {
@@ -330,6 +334,20 @@ mod tests {
         second.handle_refresh(&commit).unwrap();
         assert!(second.handle_refresh(&commit).is_err());
         assert_eq!(secrets(&caller), secrets(&callee));
+    }
+
+    #[test]
+    fn a_refresh_that_puts_another_device_in_its_senders_place_is_refused() {
+        let (mut caller, mut callee) = pair();
+        let (first, second) =
+            if caller.is_committer() { (&mut caller, &mut callee) } else { (&mut callee, &mut caller) };
+        let (signer, credential_with_key) = identity(&key(3));
+        let stranger = NewSignerBundle { signer: &signer, credential_with_key };
+        let parameters = LeafNodeParameters::default();
+        let bundle =
+            first.mls.self_update_with_new_signer(&first.provider, &first.signer, stranger, parameters).unwrap();
+        let commit = bundle.into_commit().tls_serialize_detached().unwrap();
+        assert_eq!(second.handle_refresh(&commit), Err(GroupError::WrongMember));
     }
 
     proptest! {
