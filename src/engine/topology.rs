@@ -11,7 +11,7 @@ use super::handle::{DeviceOpens, SentFrame};
 use super::receive::ReceiveTask;
 use super::sealing::{OpenCommand, OpenThread, SealCommand, SealThread};
 use super::sound::{SoundReceiveThread, SoundSendThread};
-use super::video::{DecodeThread, EncodeThread, encoder_config};
+use super::video::{DecodeThread, EncodeThread, MakeDecoder, encoder_config};
 use crate::call::CaptureGrant;
 use crate::capture::camera::CameraSystem;
 use crate::codec::dav1d::Dav1dDecoder;
@@ -119,7 +119,8 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
     let (ways, new_ways) = tokio::sync::mpsc::channel(4);
 
     let shared = || (Arc::clone(&switches), Arc::clone(&counters));
-    let decoder = Box::new(Dav1dDecoder::open()?);
+    let mut make_decoder: MakeDecoder = Box::new(|| Ok(Box::new(Dav1dDecoder::open()?)));
+    let decoder = make_decoder()?;
     let (s, c) = shared();
     let share = Arc::new(SourceShare::new(source));
     let capture = CaptureThread {
@@ -166,7 +167,15 @@ pub fn start_call(grant: CaptureGrant, io: CallIo) -> Result<CallThreads, CodecE
         counters: c,
     };
     let (s, c) = shared();
-    let decode = DecodeThread { frames: opened_out, bell: decode_bell, out: remote, decoder, switches: s, counters: c };
+    let decode = DecodeThread {
+        frames: opened_out,
+        bell: decode_bell,
+        out: remote,
+        decoder,
+        make_decoder,
+        switches: s,
+        counters: c,
+    };
 
     let (s, c) = shared();
     let speaking = SoundSendThread {

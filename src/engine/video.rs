@@ -1,6 +1,7 @@
 //! The two video threads between slots and rings: encode on the sender's side, decode on the receiver's.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub const MOST_WAITING: usize = 2;
 /// Encoded video that waited longer than this before decoding is still decoded (later frames need it) but never shown
 /// if a newer one waits behind it.
 pub type MakeEncoder = Box<dyn FnMut(&Picture, u32) -> Result<Box<dyn VideoEncoder>, CodecError> + Send>;
+
+/// Opens a decoder.
+pub type MakeDecoder = Box<dyn FnMut() -> Result<Box<dyn VideoDecoder>, CodecError> + Send>;
 
 /// Encoder settings for a picture.
 #[must_use]
@@ -141,6 +145,8 @@ pub struct DecodeThread {
     pub out: SlotWriter<VideoFrame>,
     /// The decoder.
     pub decoder: Box<dyn VideoDecoder>,
+    /// Makes another one, should it panic.
+    pub make_decoder: MakeDecoder,
     /// Where a keyframe is asked for.
     pub switches: Arc<SendSwitches>,
     /// What happened.
@@ -167,7 +173,7 @@ impl DecodeThread {
             }
             let start = clock::now();
             frame.stamps.set(Stage::DecodeStart, start);
-            let result = self.decoder.decode(&frame.data);
+            let result = self.decode(&frame.data);
             let now = clock::now();
             self.counters.decode_time.sample(now.since(start));
             self.counters.decoder_depth.store(self.decoder.held_frames() as u32, Ordering::Relaxed);
@@ -188,5 +194,74 @@ impl DecodeThread {
             }
         }
         self.out
+    }
+
+    /// Decodes what a stranger sent. A decoder that panics over it is thrown away, and the next keyframe heals the picture;
+    /// the thread lives on, since it holds what the next call needs.
+    fn decode(&mut self, data: &[u8]) -> Result<Option<Picture>, CodecError> {
+        let decoder = &mut self.decoder;
+        catch_unwind(AssertUnwindSafe(|| decoder.decode(data))).unwrap_or_else(|_| {
+            let broken = std::mem::replace(&mut self.decoder, (self.make_decoder)()?);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+            Err(CodecError::Bitstream("the decoder broke over it and was opened anew".into()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Colour, PicturePool, Stamps, ring, slot};
+
+    /// Panics over the byte 0, and ever after.
+    struct Fragile {
+        broken: bool,
+    }
+
+    impl VideoDecoder for Fragile {
+        fn name(&self) -> &'static str {
+            "fragile"
+        }
+
+        fn decode(&mut self, data: &[u8]) -> Result<Option<Picture>, CodecError> {
+            self.broken |= data == [0];
+            assert!(!self.broken, "what a hostile bitstream may do");
+            let mut pool = PicturePool::new(1);
+            let picture = pool.acquire(16, 16, Colour::default()).unwrap();
+            Ok(Some(pool.finish(picture)))
+        }
+
+        fn held_frames(&self) -> usize {
+            0
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_panics_is_opened_anew_and_the_next_keyframe_is_shown() {
+        let bell = Arc::new(Doorbell::default());
+        let (mut frames_in, frames) = ring("opened", 8, Arc::clone(&bell));
+        let (out, mut shown) = slot(Arc::default());
+        let switches = Arc::new(SendSwitches::new((true, true), 1000));
+        let counters = Arc::new(CallCounters::default());
+        let open = || Ok(Box::new(Fragile { broken: false }) as Box<dyn VideoDecoder>);
+        let decoder = open().unwrap();
+        let (s, c) = (Arc::clone(&switches), Arc::clone(&counters));
+        let make_decoder = Box::new(open);
+        let decode =
+            DecodeThread { frames, bell: Arc::clone(&bell), out, decoder, make_decoder, switches: s, counters: c };
+        let thread = std::thread::Builder::new().name("decode".into()).spawn(move || decode.run()).unwrap();
+        for (id, keyframe, byte) in [(0, true, 1), (1, false, 0), (2, false, 1), (3, true, 1)] {
+            let frame = EncodedVideo { id: FrameId(id), keyframe, stamps: Stamps::default(), data: vec![byte] };
+            assert!(frames_in.push(frame).is_ok());
+        }
+        while counters.decoded.get() < 2 && !thread.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        switches.stop.store(true, Ordering::Release);
+        bell.ring();
+        assert!(thread.join().is_ok(), "the thread gives its slot back");
+        assert_eq!((counters.decoded.get(), counters.decode_errors.get()), (2, 1));
+        assert!(switches.request_keyframe.load(Ordering::Acquire));
+        assert_eq!(shown.take().map(|frame| frame.id), Some(FrameId(3)));
     }
 }
