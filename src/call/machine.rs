@@ -36,6 +36,8 @@ pub const KEEP_OLD: Duration = Duration::from_secs(2);
 pub const CONNECT: Duration = Duration::from_secs(15);
 /// How long a call without any path is kept.
 pub const RECONNECT: Duration = Duration::from_secs(30);
+/// Least time between two wishes for a keyframe, on the side that has them and on the side that grants them.
+pub const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
 
 /// Where the call stands, for showing it.
 #[derive(Debug)]
@@ -71,6 +73,8 @@ pub struct Machine {
     path_lost: Option<Timestamp>,
     switches: (bool, bool),
     peer_switches: (bool, bool),
+    /// When the peer was last granted a keyframe.
+    keyframe_granted: Option<Timestamp>,
 }
 
 /// What dialling needs besides the person.
@@ -106,6 +110,7 @@ impl Machine {
             path_lost: None,
             switches: (true, true),
             peer_switches: (true, true),
+            keyframe_granted: None,
         }
     }
 
@@ -190,12 +195,7 @@ impl Machine {
         match &self.state {
             State::Idle => {}
             State::Ringing(_) => self.decline(now),
-            State::Calling(calling) => {
-                let peer = &calling.parties.peer;
-                let (to, handle) = (peer.cards().to_vec(), peer.handle().to_owned());
-                self.letter(to, handle, calling.parties.call, Content::Cancel);
-                self.end(Outcome::Cancelled, now);
-            }
+            State::Calling(_) => self.stop_calling(Outcome::Cancelled, now),
             State::Accepted(accepted) => {
                 let (to, handle) = (vec![accepted.device], accepted.parties.peer.handle().to_owned());
                 self.letter(to, handle, accepted.parties.call, Content::Cancel);
@@ -298,18 +298,19 @@ impl Machine {
         }
     }
 
-    /// The directory handed the invitation to a device.
-    pub fn handle_reached(&mut self) {
-        if matches!(self.state, State::Calling(_)) && !self.reached {
+    /// The directory handed the invitation of this call to a device.
+    pub fn handle_reached(&mut self, call: CallId) {
+        if self.is_calling(call) && !self.reached {
             self.reached = true;
             self.outputs.push_back(Output::Changed);
         }
     }
 
-    /// The invitation cannot be delivered, or the server cannot be used.
-    pub fn handle_unreachable(&mut self, outcome: Outcome, now: Timestamp) {
-        if matches!(self.state, State::Calling(_)) {
-            self.end(outcome, now);
+    /// The invitation of this call cannot be delivered, or the server cannot be used. The directory may hold it for a
+    /// device that comes later, so it is taken back.
+    pub fn handle_unreachable(&mut self, call: CallId, outcome: Outcome, now: Timestamp) {
+        if self.is_calling(call) {
+            self.stop_calling(outcome, now);
         }
     }
 
@@ -380,12 +381,7 @@ impl Machine {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.deadline.is_some_and(|at| now >= at) {
             match &self.state {
-                State::Calling(calling) => {
-                    let peer = &calling.parties.peer;
-                    let (to, handle) = (peer.cards().to_vec(), peer.handle().to_owned());
-                    self.letter(to, handle, calling.parties.call, Content::Cancel);
-                    self.end(Outcome::NoAnswer, now);
-                }
+                State::Calling(_) => self.stop_calling(Outcome::NoAnswer, now),
                 State::Ringing(_) => self.end(Outcome::NoAnswer, now),
                 _ => self.end(Outcome::Lost, now),
             }
@@ -479,7 +475,13 @@ impl Machine {
                     self.switch(now);
                 }
             }
-            Note::KeyframeWanted => self.outputs.push_back(Output::Keyframe),
+            Note::KeyframeWanted => {
+                // A peer that still needs one asks again; one that asks all the time costs nothing.
+                if self.keyframe_granted.is_none_or(|granted| now.since(granted) >= KEYFRAME_PAUSE) {
+                    self.keyframe_granted = Some(now);
+                    self.outputs.push_back(Output::Keyframe);
+                }
+            }
             Note::Candidates { addresses, answer } => {
                 self.outputs.push_back(Output::Candidates { addresses, answer });
             }
@@ -491,6 +493,23 @@ impl Machine {
         let (State::Active(Active { group, .. }) | State::Keyed(Keyed { group, .. })) = &mut self.state else { return };
         if let Ok(sealed) = group.seal_note(&call::encode(note)) {
             self.outputs.push_back(Output::Message(CallMessage::Sealed(sealed)));
+        }
+    }
+
+    const fn calling(&self) -> Option<&Parties> {
+        if let State::Calling(calling) = &self.state { Some(&calling.parties) } else { None }
+    }
+
+    fn is_calling(&self, call: CallId) -> bool {
+        self.calling().is_some_and(|parties| parties.call == call)
+    }
+
+    /// Gives up ringing: no device rings any longer, and none begins to.
+    fn stop_calling(&mut self, outcome: Outcome, now: Timestamp) {
+        if let Some(Parties { call, peer, .. }) = self.calling() {
+            let (call, to, handle) = (*call, peer.cards().to_vec(), peer.handle().to_owned());
+            self.letter(to, handle, call, Content::Cancel);
+            self.end(outcome, now);
         }
     }
 
@@ -525,6 +544,7 @@ impl Machine {
         self.rekey = None;
         self.path_lost = None;
         self.peer_switches = (true, true);
+        self.keyframe_granted = None;
         self.outputs.push_back(Output::Ended(outcome));
     }
 }

@@ -9,7 +9,7 @@ mod state;
 mod tests;
 
 pub use consent::UserConsent;
-pub use machine::{CONNECT, Dial, KEEP_OLD, Machine, RECONNECT, REFRESH, SWITCH_AFTER, State};
+pub use machine::{CONNECT, Dial, KEEP_OLD, KEYFRAME_PAUSE, Machine, RECONNECT, REFRESH, SWITCH_AFTER, State};
 pub use outcome::Outcome;
 pub use output::Output;
 pub use state::{Accepted, Active, AddressGrant, Calling, CaptureGrant, Keyed, Parties, Ringing};

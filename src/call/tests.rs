@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::machine::{CONNECT, KEEP_OLD, RECONNECT, REFRESH, SWITCH_AFTER};
+use super::machine::{CONNECT, KEEP_OLD, KEYFRAME_PAUSE, RECONNECT, REFRESH, SWITCH_AFTER};
 use super::*;
 use crate::crypto::chain::DeviceCard;
 use crate::crypto::identity::Identity;
@@ -218,12 +218,44 @@ fn who_ring_each_other_at_once_get_one_call() {
 }
 
 #[test]
-fn a_callee_that_cannot_be_reached_ends_the_call() {
-    let (mut alice, bob) = pair();
+fn a_callee_that_cannot_be_reached_ends_the_call_and_does_not_ring_for_it_later() {
+    let (mut alice, mut bob) = pair();
     alice.dial(&bob, 1, at(0.0));
-    alice.machine.handle_unreachable(Outcome::Offline, at(0.1));
+    alice.machine.handle_unreachable(CallId([1; 16]), Outcome::Offline, at(0.1));
     alice.work();
     assert_eq!(alice.ended, [Outcome::Offline]);
+    let held: Vec<_> = alice.letters.iter().map(|(call, content)| (*call, content.clone())).collect();
+    assert!(matches!(held[..], [(CallId([1, ..]), Content::Invitation { .. }), (CallId([1, ..]), Content::Cancel)]));
+    // He comes while the directory still has both letters.
+    carry(&mut alice, &mut bob, at(10.0));
+    assert!(bob.is_idle() && bob.ended == [Outcome::Cancelled]);
+}
+
+#[test]
+fn what_became_of_an_earlier_invitation_does_not_touch_the_next_call() {
+    let (mut alice, bob) = pair();
+    alice.dial(&bob, 1, at(0.0));
+    alice.machine.hang_up(at(0.1));
+    alice.dial(&bob, 2, at(0.2));
+    alice.machine.handle_reached(CallId([1; 16]));
+    assert!(!alice.machine.reached());
+    alice.machine.handle_unreachable(CallId([1; 16]), Outcome::Offline, at(0.3));
+    alice.work();
+    assert_eq!(alice.ended, [Outcome::Cancelled]);
+    assert!(matches!(alice.machine.state().0, State::Calling(_)));
+    alice.machine.handle_reached(CallId([2; 16]));
+    assert!(alice.machine.reached());
+}
+
+#[test]
+fn a_peer_that_always_wants_keyframes_gets_one_now_and_then() {
+    let (mut alice, mut bob) = in_call();
+    let start = at(2.0);
+    for tenth in 0..100 {
+        bob.machine.want_keyframe();
+        carry(&mut alice, &mut bob, start + KEYFRAME_PAUSE * tenth / 10);
+    }
+    assert_eq!(alice.keyframes, 10);
 }
 
 #[test]
@@ -418,7 +450,7 @@ proptest! {
                         machine.handle_message(message, now);
                     }
                     Hostile::Path(open) => machine.handle_path(open, now),
-                    Hostile::Reached => machine.handle_reached(),
+                    Hostile::Reached => machine.handle_reached(CallId([0; 16])),
                     Hostile::Pass(millis) => {
                         now = now + Duration::from_millis(u64::from(millis));
                         machine.handle_timeout(now);

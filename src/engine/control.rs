@@ -1,7 +1,10 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
 mod devices;
+mod dialing;
 mod sound;
+#[cfg(test)]
+mod tests;
 mod view;
 mod ways;
 
@@ -9,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use dialing::Dialing;
 use ed25519_dalek::SigningKey;
-use rand::RngExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -26,28 +29,26 @@ use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
 use super::sound::Ringer;
 use super::topology::{CallIo, CallThreads, Ends, start_call};
-use crate::call::{CaptureGrant, Dial, Machine, Outcome, Output, State, UserConsent};
+use crate::call::{CaptureGrant, KEYFRAME_PAUSE, Machine, Outcome, Output};
 use crate::capture::camera::CameraSystem;
 use crate::capture::camera::native::NativeCameras;
-use crate::crypto::chain::{Chain, DeviceCard};
+use crate::crypto::chain::DeviceCard;
 use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
-use crate::net::client::ConnectError;
 use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
-use crate::wire::signal::Refusal;
 
 /// Events that may wait for control.
 const EVENTS: usize = 64;
 /// How often a running call is looked at: figures, wishes for keyframes.
 const TICK: Duration = Duration::from_millis(100);
-/// Least time between two wishes for a keyframe.
-const KEYFRAME_PAUSE: Duration = Duration::from_millis(300);
 /// How often the server is asked who is there.
 const PRESENCE: Duration = Duration::from_secs(15);
 /// A device signs its chain's head anew after this time.
-const RENEW: Duration = Duration::from_hours(12);
+const RENEW_S: u64 = 12 * 3600;
+/// Longest sleep when nothing is due.
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// The state of an engine. Lives on the control thread.
 pub struct Control {
@@ -66,8 +67,12 @@ pub struct Control {
     call: CallView,
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
-    dialing: Option<(Handle, bool, UserConsent)>,
+    dialing: Option<Dialing>,
+    /// How often the person has dialled.
+    dials: u64,
     path: Option<CallPath>,
+    /// How many paths there have been.
+    paths: u64,
     /// Says the last words of the call that ended last.
     leaving: Option<JoinHandle<()>>,
     threads: Option<CallThreads>,
@@ -120,7 +125,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
         let machine = control.machine.as_ref().and_then(Machine::poll_timeout);
         let path = control.path.as_ref().and_then(CallPath::poll_timeout);
         let timeout = machine.into_iter().chain(path).min();
-        let pause = timeout.map_or(RENEW, |at| at.since(clock::now()));
+        let pause = timeout.map_or(LONGEST_SLEEP, |at| at.since(clock::now()));
         tokio::select! {
             command = commands.recv() => match command {
                 None | Some(Command::Shutdown) => break,
@@ -128,7 +133,10 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
             },
             Some(event) = incoming.recv() => control.handle_event(event),
             () = tokio::time::sleep(pause) => {}
-            _ = presence.tick() => control.ask_presence(),
+            _ = presence.tick() => {
+                control.renew(clock::unix_now());
+                control.ask_presence();
+            }
             _ = tick.tick(), if control.path.is_some() || control.preview.is_some() => control.look(),
         }
         if let Some(machine) = &mut control.machine {
@@ -185,7 +193,9 @@ impl Control {
             notice: None,
             presence: None,
             dialing: None,
+            dials: 0,
             path: None,
+            paths: 0,
             leaving: None,
             threads: None,
             ends: Some(ends),
@@ -310,6 +320,19 @@ impl Control {
         self.profile.save_settings(&settings)
     }
 
+    /// Signs the head of the own chain anew if it is half a day old, and registers it again: letters carry it, and a head
+    /// of more than two days is refused. By the time of day, since a machine that sleeps ages too.
+    fn renew(&mut self, unix_now: u64) {
+        let Some(identity) = &mut self.identity else { return };
+        if identity.chain().head_time().abs_diff(unix_now) < RENEW_S {
+            return;
+        }
+        match identity.renew(unix_now) {
+            Ok(()) => self.go_online(),
+            Err(error) => self.tell(&format!("this device cannot renew its proof of identity: {error}")),
+        }
+    }
+
     fn go_online(&mut self) {
         let (Some(identity), Some(server)) = (&self.identity, &self.server) else { return };
         let chain = identity.chain().clone();
@@ -322,27 +345,6 @@ impl Control {
             old.abort();
         }
         self.presence = Some(tokio::spawn(session::stay_present(server.clone(), device, chain, self.events.clone())));
-    }
-
-    fn dial(&mut self, handle: &str, video: bool, consent: UserConsent) {
-        let (Some(server), Some(identity)) = (self.server.clone(), &self.identity) else {
-            return self.tell("make a profile first: a name and a server");
-        };
-        let handle: Handle = match handle.parse() {
-            Ok(handle) => handle,
-            Err(error) => return self.tell(&error.to_string()),
-        };
-        if matches!(self.machine.as_ref().map(|machine| machine.state().0), Some(State::Idle)) && self.dialing.is_none()
-        {
-            let peer = self.contacts.peer(&handle.to_string(), None);
-            self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
-            if handle.to_string() == identity.handle() {
-                return self.end_view(Outcome::Busy);
-            }
-            let key = ephemeral_key(&mut rand::rng());
-            tokio::spawn(session::look_up(server, key, handle.name().to_owned(), self.events.clone()));
-            self.dialing = Some((handle, video, consent));
-        }
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -374,13 +376,13 @@ impl Control {
                     self.contacts.handle_presence(&format!("{name}@{host}"), online);
                 }
             }
-            Event::LookedUp(result) => self.looked_up(result),
-            Event::Delivered(result) => {
+            Event::LookedUp(attempt, result) => self.looked_up(attempt, result),
+            Event::Delivered(call, result) => {
                 let Some(machine) = &mut self.machine else { return };
                 match result {
-                    Ok(true) => machine.handle_reached(),
-                    Ok(false) => machine.handle_unreachable(Outcome::Offline, now),
-                    Err(error) => machine.handle_unreachable(Outcome::Server(error.to_string()), now),
+                    Ok(true) => machine.handle_reached(call),
+                    Ok(false) => machine.handle_unreachable(call, Outcome::Offline, now),
+                    Err(error) => machine.handle_unreachable(call, Outcome::Server(error.to_string()), now),
                 }
             }
             Event::Devices(list) => self.device_list = Some(Arc::new(list)),
@@ -390,34 +392,7 @@ impl Control {
                 let kept = self.profile.save_trials(&self.trials);
                 self.tell_error(kept);
             }
-            event => self.handle_path_event(event, now),
-        }
-    }
-
-    fn looked_up(&mut self, result: Result<Vec<u8>, ConnectError>) {
-        let Some((handle, video, consent)) = self.dialing.take() else { return };
-        let chain = match result {
-            Ok(chain) => chain,
-            Err(ConnectError::Refused(Refusal::Unknown)) => return self.end_view(Outcome::Unknown),
-            Err(error) => return self.end_view(Outcome::Server(error.to_string())),
-        };
-        let chain = Chain::decode(&chain).and_then(|chain| chain.verify(clock::unix_now()));
-        let peer = match chain {
-            Ok(chain) if chain.handle() == handle.to_string() => chain,
-            Ok(_) => return self.end_view(Outcome::Fault("the server gave another account's device list".into())),
-            Err(error) => return self.end_view(Outcome::Fault(error.to_string())),
-        };
-        match self.contacts.check_root(&self.profile, peer.handle(), &peer.root()) {
-            Ok(true) => {}
-            Ok(false) => return self.end_view(Outcome::KeyChanged),
-            Err(error) => self.tell(&error.to_string()),
-        }
-        let path_key = self.fresh_path_key();
-        self.switches = (true, video);
-        let mut rng = rand::rng();
-        let dial = Dial { call: CallId(rng.random()), room: rng.random(), path_key, peer, video };
-        if let Some(machine) = &mut self.machine {
-            machine.dial(dial, consent, clock::now());
+            Event::Path(number, event) => self.handle_path_event(number, event, now),
         }
     }
 
@@ -472,7 +447,13 @@ impl Control {
 impl Control {
     fn start_media(&mut self, grant: CaptureGrant) {
         self.stop_preview();
-        let Some(ends) = self.ends.take() else { return };
+        let Some(ends) = self.ends.take() else {
+            self.tell_threads_died();
+            if let Some(machine) = &mut self.machine {
+                machine.hang_up(clock::now());
+            }
+            return;
+        };
         // No echo of the bell reaches the microphone.
         self.ringer = None;
         self.speaker_on = true;
@@ -540,9 +521,9 @@ impl Control {
             envelope.ok().map(|envelope| (card.signing, envelope))
         };
         let envelopes: Vec<_> = to.iter().filter_map(write).collect();
-        let reported = matches!(content, Content::Invitation { .. });
+        let invitation = matches!(content, Content::Invitation { .. }).then_some(call);
         let key = ephemeral_key(&mut rng);
-        tokio::spawn(session::deliver(server, key, envelopes, reported, self.events.clone()));
+        tokio::spawn(session::deliver(server, key, envelopes, invitation, self.events.clone()));
     }
 
     fn fresh_path_key(&mut self) -> [u8; 32] {
@@ -586,6 +567,11 @@ impl Control {
         if let Err(error) = result {
             self.tell(&error.to_string());
         }
+    }
+
+    /// What pictures go through was lost with a thread that died in an earlier call or preview.
+    fn tell_threads_died(&mut self) {
+        self.tell("a part of the program has crashed, so that it can show no more pictures; restart Visavis");
     }
 
     fn tell(&mut self, text: &str) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use super::session::{Event, Events, say_last_words};
+use super::session::{PathEvent, PathEvents, say_last_words};
 use crate::net::direct::{CallSocket, DIAL, channel_binding};
 use crate::net::streams::{MessageReader, StreamError, write_message};
 use crate::transport::candidates::MAX_CANDIDATES;
@@ -53,7 +53,7 @@ pub enum DirectEvent {
 }
 
 /// Takes the peer's connections for as long as the task lives.
-pub async fn listen(socket: CallSocket, events: Events) {
+pub async fn listen(socket: CallSocket, events: PathEvents) {
     let mut attempts = JoinSet::new();
     loop {
         tokio::select! {
@@ -77,18 +77,18 @@ pub async fn listen(socket: CallSocket, events: Events) {
 }
 
 /// Dials the peer's candidates, and serves the connection that stands first.
-pub async fn dial(socket: CallSocket, candidates: Vec<SocketAddr>, events: Events) {
+pub async fn dial(socket: CallSocket, candidates: Vec<SocketAddr>, events: PathEvents) {
     if let Some(connection) = socket.dial(candidates).await {
         tokio::spawn(serve(connection, true, events));
     }
 }
 
-async fn serve(connection: quinn::Connection, dialled: bool, events: Events) {
+async fn serve(connection: quinn::Connection, dialled: bool, events: PathEvents) {
     let proving = prove(&connection, dialled, &events);
     if let Ok(Ok(proved)) = tokio::time::timeout(PROVE, proving).await {
         let number = connection.stable_id();
         let _ = talk(proved, &connection, &events).await;
-        let _ = events.send(Event::Direct(DirectEvent::Lost(number))).await;
+        let _ = events.send(PathEvent::Direct(DirectEvent::Lost(number))).await;
     }
     connection.close(0_u32.into(), b"");
 }
@@ -100,7 +100,7 @@ struct Proved {
 }
 
 /// Exchanges the proofs; succeeds only with control's yes.
-async fn prove(connection: &quinn::Connection, dialled: bool, events: &Events) -> Result<Proved, StreamError> {
+async fn prove(connection: &quinn::Connection, dialled: bool, events: &PathEvents) -> Result<Proved, StreamError> {
     let lost = |_| StreamError::Lost;
     let channel = channel_binding(connection).ok_or(StreamError::Lost)?;
     let (mut writer, stream) =
@@ -108,7 +108,7 @@ async fn prove(connection: &quinn::Connection, dialled: bool, events: &Events) -
     let mut reader = MessageReader::new(stream);
 
     let (proof, own) = oneshot::channel();
-    let tell = |event| async { events.send(Event::Direct(event)).await.map_err(|_| StreamError::Lost) };
+    let tell = |event| async { events.send(PathEvent::Direct(event)).await.map_err(|_| StreamError::Lost) };
     tell(DirectEvent::Stands { channel, proof }).await?;
     let own = own.await.map_err(|_| StreamError::Lost)?;
     write_message(&mut writer, &DirectMessage::Ready(own)).await?;
@@ -123,7 +123,7 @@ async fn prove(connection: &quinn::Connection, dialled: bool, events: &Events) -
 }
 
 /// Passes messages both ways until the connection is lost, or control lets it go.
-async fn talk(proved: Proved, connection: &quinn::Connection, events: &Events) -> Result<(), StreamError> {
+async fn talk(proved: Proved, connection: &quinn::Connection, events: &PathEvents) -> Result<(), StreamError> {
     let Proved { mut writer, mut reader, mut messages } = proved;
     loop {
         tokio::select! {
@@ -136,7 +136,7 @@ async fn talk(proved: Proved, connection: &quinn::Connection, events: &Events) -
             }
             message = reader.read() => {
                 let DirectMessage::Call(bytes) = message? else { return Err(StreamError::Malformed) };
-                events.send(Event::CallMessage(bytes)).await.map_err(|_| StreamError::Lost)?;
+                events.send(PathEvent::CallMessage(bytes)).await.map_err(|_| StreamError::Lost)?;
             }
         }
     }
@@ -146,9 +146,13 @@ async fn talk(proved: Proved, connection: &quinn::Connection, events: &Events) -
 mod tests {
     use super::*;
     use crate::call::AddressGrant;
+    use crate::engine::session::Event;
     use ed25519_dalek::SigningKey;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
+
+    /// Of the path, which its reports bear.
+    const NUMBER: u64 = 7;
 
     fn key(number: u8) -> Arc<SigningKey> {
         Arc::new(SigningKey::from_bytes(&[number; 32]))
@@ -163,14 +167,14 @@ mod tests {
         socket.listen(&AddressGrant::for_test()).unwrap();
         let port = socket.endpoint().local_addr().unwrap().port();
         let (events, incoming) = mpsc::channel(8);
-        tokio::spawn(listen(socket.clone(), events));
+        tokio::spawn(listen(socket.clone(), PathEvents::new(NUMBER, events)));
         (socket, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), incoming)
     }
 
     fn dialling(own: u8, peer: u8, to: SocketAddr) -> (CallSocket, mpsc::Receiver<Event>) {
         let socket = socket(own, peer);
         let (events, incoming) = mpsc::channel(8);
-        tokio::spawn(dial(socket.clone(), vec![to], events));
+        tokio::spawn(dial(socket.clone(), vec![to], PathEvents::new(NUMBER, events)));
         (socket, incoming)
     }
 
@@ -178,10 +182,10 @@ mod tests {
     async fn control(incoming: &mut mpsc::Receiver<Event>, own: u8, peer: u8) -> Option<DirectLink> {
         while let Some(event) = incoming.recv().await {
             match event {
-                Event::Direct(DirectEvent::Stands { channel, proof }) => {
+                Event::Path(NUMBER, PathEvent::Direct(DirectEvent::Stands { channel, proof })) => {
                     proof.send(channel.map(|byte| byte ^ own)).unwrap();
                 }
-                Event::Direct(DirectEvent::Proved { link, channel, proof, taken }) => {
+                Event::Path(NUMBER, PathEvent::Direct(DirectEvent::Proved { link, channel, proof, taken })) => {
                     if proof == channel.map(|byte| byte ^ peer) {
                         taken.send(()).unwrap();
                         return Some(link);
@@ -201,12 +205,18 @@ mod tests {
         let (callee_link, caller_link) = tokio::join!(control(&mut callee, 7, 8), control(&mut caller, 8, 7));
         let (callee_link, caller_link) = (callee_link.unwrap(), caller_link.unwrap());
         caller_link.messages.send(b"to the callee".to_vec()).await.unwrap();
-        assert!(matches!(callee.recv().await, Some(Event::CallMessage(bytes)) if bytes == b"to the callee"));
+        assert!(
+            matches!(callee.recv().await, Some(Event::Path(NUMBER, PathEvent::CallMessage(bytes))) if bytes == b"to the callee")
+        );
         let number = callee_link.connection.stable_id();
         caller_link.messages.send(b"bye".to_vec()).await.unwrap();
         drop(caller_link);
-        assert!(matches!(callee.recv().await, Some(Event::CallMessage(bytes)) if bytes == b"bye"));
-        assert!(matches!(callee.recv().await, Some(Event::Direct(DirectEvent::Lost(lost))) if lost == number));
+        assert!(
+            matches!(callee.recv().await, Some(Event::Path(NUMBER, PathEvent::CallMessage(bytes))) if bytes == b"bye")
+        );
+        assert!(
+            matches!(callee.recv().await, Some(Event::Path(NUMBER, PathEvent::Direct(DirectEvent::Lost(lost)))) if lost == number)
+        );
     }
 
     #[tokio::test]
@@ -218,7 +228,7 @@ mod tests {
         // The caller was content with the callee's proof, and learns that the callee is not with its own.
         let link = caller_link.unwrap();
         link.connection.closed().await;
-        assert!(matches!(caller.recv().await, Some(Event::Direct(DirectEvent::Lost(_)))));
+        assert!(matches!(caller.recv().await, Some(Event::Path(NUMBER, PathEvent::Direct(DirectEvent::Lost(_))))));
         assert!(callee.try_recv().is_err());
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::direct::{self, DirectLink};
-use super::session::{self, Events};
+use super::session::{self, PathEvents};
 use crate::call::AddressGrant;
 use crate::media::{LeafIndex, Timestamp};
 use crate::net::direct::CallSocket;
@@ -47,7 +47,7 @@ pub struct CallPath {
     socket: CallSocket,
     dials: bool,
     media: tokio::runtime::Handle,
-    events: Events,
+    events: PathEvents,
     requests: mpsc::Sender<ToServer>,
     /// Stays in the room; taken when the call is left.
     room: Option<JoinHandle<()>>,
@@ -75,7 +75,7 @@ struct Search {
 impl CallPath {
     /// Enters the room under the call's key and stays there, through losses of the connection; the connections' tasks
     /// run on `media` and report by `events`.
-    pub fn enter(place: Place, media: &tokio::runtime::Handle, events: Events) -> io::Result<Self> {
+    pub fn enter(place: Place, media: &tokio::runtime::Handle, events: PathEvents) -> io::Result<Self> {
         let Place { server, room, leaf, key, peer } = place;
         let socket = {
             let _inside = media.enter();
@@ -269,6 +269,11 @@ impl CallPath {
             }
             socket.close(session::LAST_WORDS).await;
         })
+    }
+
+    /// The number that this path's events bear.
+    pub const fn number(&self) -> u64 {
+        self.events.number()
     }
 
     /// The connection of a way.

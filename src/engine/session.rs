@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::devices::DeviceList;
 use super::direct::DirectEvent;
+use crate::crypto::letter::CallId;
 use crate::net::client::{ConnectError, ServerLink, connect, connect_from};
 use crate::net::direct::CallSocket;
 use crate::net::streams::write_message;
@@ -32,12 +33,22 @@ pub enum Event {
     Offline(ConnectError),
     /// An envelope for this device.
     Envelope(Vec<u8>),
-    /// An account's chain, or why there is none.
-    LookedUp(Result<Vec<u8>, ConnectError>),
+    /// An account's chain, or why there is none; for which attempt to call.
+    LookedUp(u64, Result<Vec<u8>, ConnectError>),
     /// Whether accounts, by name, have a device at the server.
     Presence(Vec<(String, bool)>),
-    /// What became of an envelope: handed over, or held since the device is not there.
-    Delivered(Result<bool, ConnectError>),
+    /// What became of the invitation to a call: handed over, or held since no device is there.
+    Delivered(CallId, Result<bool, ConnectError>),
+    /// The system's devices.
+    Devices(DeviceList),
+    /// The encoders were tried.
+    EncoderTried(StoredTrial),
+    /// Something happened on the path with this number.
+    Path(u64, PathEvent),
+}
+
+/// What happens on the path of a call.
+pub enum PathEvent {
     /// The room is entered, over this connection.
     RoomOpen(quinn::Connection),
     /// The room is lost; it is tried again.
@@ -46,10 +57,6 @@ pub enum Event {
     PeerArrived,
     /// The peer is not there any more.
     PeerLeft,
-    /// The system's devices.
-    Devices(DeviceList),
-    /// The encoders were tried.
-    EncoderTried(StoredTrial),
     /// A message of the peer, over whichever way.
     CallMessage(Vec<u8>),
     /// The server sees the call's socket at this address.
@@ -60,6 +67,33 @@ pub enum Event {
 
 /// Reports to control; a full queue makes the tasks wait.
 pub type Events = mpsc::Sender<Event>;
+
+/// Nobody reads the reports any more.
+pub struct Unread;
+
+/// Reports of one call's path. They bear its number, since its tasks outlive it by their last words.
+#[derive(Clone)]
+pub struct PathEvents {
+    number: u64,
+    events: Events,
+}
+
+impl PathEvents {
+    /// Reports of the path `number`.
+    pub const fn new(number: u64, events: Events) -> Self {
+        Self { number, events }
+    }
+
+    /// The path's number.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Reports; waits while the queue is full.
+    pub async fn send(&self, event: PathEvent) -> Result<(), Unread> {
+        self.events.send(Event::Path(self.number, event)).await.map_err(|_| Unread)
+    }
+}
 
 /// Keeps the device present at its server for as long as `events` is read.
 pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl Fn() -> Vec<u8>, events: Events) {
@@ -102,8 +136,8 @@ async fn be_present(mut link: ServerLink, chain: Vec<u8>, events: &Events) -> Re
     }
 }
 
-/// Looks an account up, under a throw-away key.
-pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, events: Events) {
+/// Looks an account up for this attempt to call, under a throw-away key.
+pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, attempt: u64, events: Events) {
     let result = async {
         let mut link = connect(&server, &key, Role::Courier).await?;
         match link.ask(&ToServer::LookUp { name }).await? {
@@ -112,7 +146,7 @@ pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, event
         }
     };
     let result = result.await;
-    let _ = events.send(Event::LookedUp(result)).await;
+    let _ = events.send(Event::LookedUp(attempt, result)).await;
 }
 
 /// Asks who of these is there, under a throw-away key. What cannot be learnt is not reported: it is asked again soon.
@@ -123,12 +157,13 @@ pub async fn ask_presence(server: ServerAddress, key: SigningKey, names: Vec<Str
     }
 }
 
-/// Delivers envelopes, under a throw-away key. Only an invitation's fate is `reported`.
+/// Delivers envelopes, under a throw-away key. Only the fate of the `invitation` to a call is reported: a letter of another
+/// kind that is lost changes nothing, since the other side then waits in vain and gives up.
 pub async fn deliver(
     server: ServerAddress,
     key: SigningKey,
     envelopes: Vec<(DeviceId, Vec<u8>)>,
-    reported: bool,
+    invitation: Option<CallId>,
     events: Events,
 ) {
     let result = async {
@@ -140,8 +175,12 @@ pub async fn deliver(
         Ok(reached)
     };
     let result = result.await;
-    if reported || result.is_err() {
-        let _ = events.send(Event::Delivered(result)).await;
+    match (invitation, result) {
+        (Some(call), result) => {
+            let _ = events.send(Event::Delivered(call, result)).await;
+        }
+        (None, Err(error)) => tracing::warn!(%error, "a letter was not delivered"),
+        (None, Ok(_)) => {}
     }
 }
 
@@ -160,7 +199,7 @@ pub async fn stay_in_room(
     room: [u8; 32],
     leaf: u8,
     mut requests: mpsc::Receiver<ToServer>,
-    events: Events,
+    events: PathEvents,
 ) {
     let mut pause = FIRST_PAUSE;
     let mut last_tries = LAST_TRIES;
@@ -168,7 +207,7 @@ pub async fn stay_in_room(
         let role = Role::Relay { room, leaf };
         if let Ok(mut link) = connect_from(socket.endpoint(), &server, &key, role).await {
             pause = FIRST_PAUSE;
-            if events.send(Event::RoomOpen(link.connection.clone())).await.is_err() {
+            if events.send(PathEvent::RoomOpen(link.connection.clone())).await.is_err() {
                 return;
             }
             loop {
@@ -184,10 +223,10 @@ pub async fn stay_in_room(
                         continue;
                     }
                     message = link.reader.read() => match message {
-                        Ok(ToClient::Room { message, .. }) => Event::CallMessage(message),
-                        Ok(ToClient::Arrived { .. }) => Event::PeerArrived,
-                        Ok(ToClient::Left { .. }) => Event::PeerLeft,
-                        Ok(ToClient::Observed(address)) => Event::Observed(address),
+                        Ok(ToClient::Room { message, .. }) => PathEvent::CallMessage(message),
+                        Ok(ToClient::Arrived { .. }) => PathEvent::PeerArrived,
+                        Ok(ToClient::Left { .. }) => PathEvent::PeerLeft,
+                        Ok(ToClient::Observed(address)) => PathEvent::Observed(address),
                         Ok(ToClient::Refused(_)) | Err(_) => break,
                         Ok(_) => continue,
                     },
@@ -196,7 +235,7 @@ pub async fn stay_in_room(
                     return;
                 }
             }
-            if events.send(Event::RoomLost).await.is_err() {
+            if events.send(PathEvent::RoomLost).await.is_err() {
                 return;
             }
         }

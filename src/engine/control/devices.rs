@@ -49,10 +49,10 @@ impl Control {
 
     /// Shows the person their own picture until the preview is stopped or a call begins; in a call they see it anyway.
     pub(super) fn start_preview(&mut self, consent: UserConsent) {
-        if self.threads.is_some() {
+        if self.threads.is_some() || self.preview.is_some() {
             return;
         }
-        let Some(ends) = self.ends.take() else { return };
+        let Some(ends) = self.ends.take() else { return self.tell_threads_died() };
         let io = PreviewIo {
             source: self.video_source(),
             cameras: Arc::clone(&self.cameras),

@@ -7,7 +7,7 @@ use crate::engine::direct::DirectEvent;
 use crate::engine::handle::PathView;
 use crate::engine::path::{CallPath, Place};
 use crate::engine::sealing::{SealCommand, SendWay};
-use crate::engine::session::Event;
+use crate::engine::session::{PathEvent, PathEvents};
 use crate::media::{LeafIndex, Timestamp};
 use crate::net::PathPolicy;
 use crate::transport::ways::{Choice, Way};
@@ -17,7 +17,8 @@ impl Control {
     pub(super) fn enter_room(&mut self, room: [u8; 32], leaf: LeafIndex, peer: [u8; 32]) {
         let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { return };
         let place = Place { server, room, leaf, key, peer };
-        match CallPath::enter(place, &self.media, self.events.clone()) {
+        self.paths += 1;
+        match CallPath::enter(place, &self.media, PathEvents::new(self.paths, self.events.clone())) {
             Ok(path) => self.path = Some(path),
             Err(error) => {
                 self.tell(&format!("this machine gives the call no network socket: {error}"));
@@ -40,19 +41,22 @@ impl Control {
         }
     }
 
-    /// Something happened on the way to the peer.
-    pub(super) fn handle_path_event(&mut self, event: Event, now: Timestamp) {
+    /// Something happened on the way to the peer. The last words of an earlier call do not touch the next.
+    pub(super) fn handle_path_event(&mut self, number: u64, event: PathEvent, now: Timestamp) {
         let (Some(path), Some(machine)) = (&mut self.path, &mut self.machine) else { return };
+        if path.number() != number {
+            return;
+        }
         match event {
-            Event::RoomOpen(connection) => {
+            PathEvent::RoomOpen(connection) => {
                 path.handle_room(connection);
                 self.receive_from(Way::Relay);
             }
-            Event::RoomLost => path.handle_room_lost(now),
+            PathEvent::RoomLost => path.handle_room_lost(now),
             // A room without the peer is no way: what is said there is lost.
-            Event::PeerArrived => path.handle_peer(true, now),
-            Event::PeerLeft => path.handle_peer(false, now),
-            Event::CallMessage(bytes) => match path.handle_bytes(&bytes) {
+            PathEvent::PeerArrived => path.handle_peer(true, now),
+            PathEvent::PeerLeft => path.handle_peer(false, now),
+            PathEvent::CallMessage(bytes) => match path.handle_bytes(&bytes) {
                 Ok(Some(message)) => machine.handle_message(message, now),
                 Ok(None) => {}
                 Err(error) => {
@@ -60,13 +64,12 @@ impl Control {
                     machine.hang_up(now);
                 }
             },
-            Event::Observed(address) => {
+            PathEvent::Observed(address) => {
                 if let Some((addresses, answer)) = path.handle_observed(address) {
                     machine.offer_candidates(addresses, answer);
                 }
             }
-            Event::Direct(event) => self.handle_direct(event, now),
-            _ => {}
+            PathEvent::Direct(event) => self.handle_direct(event, now),
         }
     }
 
