@@ -1,11 +1,14 @@
 //! Whole calls between real programs: a server process and two client processes over real sockets.
 #![expect(clippy::disallowed_methods, reason = "tests wait for other processes by the wall clock")]
 
+#[path = "support/slow.rs"]
+mod slow;
 mod support;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use slow::slow_road;
 use support::{Bench, Server, said, server_command};
 
 #[test]
@@ -68,6 +71,31 @@ fn a_profile_is_not_taken_to_another_server() {
         .unwrap();
     assert_eq!(bob.status.code(), Some(2), "{}", said(&bob));
     assert!(said(&bob).contains("belongs to the server"), "{}", said(&bob));
+}
+
+#[test]
+fn who_declines_and_ends_at_once_is_heard_over_a_slow_road() {
+    let mut bench = Bench::new();
+    let (place, key) = bench.server.address.split_once('/').unwrap();
+    // The letter's three round trips take longer than it takes the program to end.
+    let slow = slow_road(place.parse().unwrap(), Duration::from_millis(50));
+    bench.server.address = format!("{slow}/{key}");
+    let bob = bench.answering("bob", &["--decline"]);
+    let alice = bench.call("alice", "bob", &[]);
+    assert!(said(&alice).contains("They declined the call."), "{}", said(&alice));
+    assert_eq!(bob.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn who_has_quit_is_offline_at_once() {
+    let bench = Bench::new();
+    let bob = bench.answering("bob", &["--decline"]);
+    let alice = bench.call("alice", "bob", &[]);
+    assert!(said(&alice).contains("They declined the call."), "{}", said(&alice));
+    assert_eq!(bob.wait_with_output().unwrap().status.code(), Some(1));
+    let alice = bench.call("alice", "bob", &[]);
+    assert!(said(&alice).contains("They are offline."), "{}", said(&alice));
+    assert!(!said(&alice).contains("ringing"), "{}", said(&alice));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use dialing::Dialing;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::clock;
 use super::config::EngineConfig;
@@ -73,6 +73,8 @@ pub struct Control {
     path: Option<CallPath>,
     /// How many paths there have been.
     paths: u64,
+    /// Letters on their way.
+    deliveries: JoinSet<()>,
     /// Says the last words of the call that ended last.
     leaving: Option<JoinHandle<()>>,
     threads: Option<CallThreads>,
@@ -152,9 +154,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
     }
     control.perform();
     control.stop_preview();
-    if let Some(leaving) = control.leaving {
-        let _ = tokio::time::timeout(session::LAST_WORDS, leaving).await;
-    }
+    control.say_goodbye(incoming).await;
     Ok(())
 }
 
@@ -196,6 +196,7 @@ impl Control {
             dials: 0,
             path: None,
             paths: 0,
+            deliveries: JoinSet::new(),
             leaving: None,
             threads: None,
             ends: Some(ends),
@@ -523,7 +524,8 @@ impl Control {
         let envelopes: Vec<_> = to.iter().filter_map(write).collect();
         let invitation = matches!(content, Content::Invitation { .. }).then_some(call);
         let key = ephemeral_key(&mut rng);
-        tokio::spawn(session::deliver(server, key, envelopes, invitation, self.events.clone()));
+        while self.deliveries.try_join_next().is_some() {}
+        self.deliveries.spawn(session::deliver(server, key, envelopes, invitation, self.events.clone()));
     }
 
     fn fresh_path_key(&mut self) -> [u8; 32] {
@@ -560,6 +562,23 @@ impl Control {
         if !names.is_empty() {
             let key = ephemeral_key(&mut rand::rng());
             tokio::spawn(session::ask_presence(server, key, names, self.events.clone()));
+        }
+    }
+
+    /// The engine ends: what it has said last, and that it leaves, still goes out. Nothing ends later than that.
+    async fn say_goodbye(mut self, incoming: mpsc::Receiver<Event>) {
+        let letters = async { while self.deliveries.join_next().await.is_some() {} };
+        let letters = tokio::time::timeout(session::LAST_LETTERS, letters);
+        let last_words = async {
+            if let Some(leaving) = self.leaving {
+                let _ = tokio::time::timeout(session::LAST_WORDS, leaving).await;
+            }
+        };
+        let _ = tokio::join!(letters, last_words);
+        // Presence lasts for as long as its events are read.
+        drop(incoming);
+        if let Some(presence) = self.presence {
+            let _ = tokio::time::timeout(session::GOODBYE, presence).await;
         }
     }
 

@@ -24,6 +24,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const LAST_TRIES: u32 = 3;
 /// Longest time that the end of a call is told.
 pub const LAST_WORDS: Duration = Duration::from_millis(500);
+/// Longest time that the last letters are given when the program ends: three round trips of a bad network.
+pub const LAST_LETTERS: Duration = Duration::from_secs(1);
+/// Longest time that leaving the server is given when the program ends.
+pub const GOODBYE: Duration = Duration::from_millis(200);
 
 /// What a task reports to control.
 pub enum Event {
@@ -124,7 +128,14 @@ pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl
 async fn be_present(mut link: ServerLink, chain: Vec<u8>, events: &Events) -> Result<(), ConnectError> {
     write_message(&mut link.writer, &ToServer::Register { chain }).await?;
     loop {
-        let event = match link.reader.read().await? {
+        let message = tokio::select! {
+            message = link.reader.read() => message?,
+            () = events.closed() => {
+                link.close().await;
+                return Ok(());
+            }
+        };
+        let event = match message {
             ToClient::Done => Event::Online,
             ToClient::Refused(refusal) => return Err(refusal.into()),
             ToClient::Envelope(envelope) => Event::Envelope(envelope),

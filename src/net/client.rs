@@ -55,6 +55,8 @@ impl From<StreamError> for ConnectError {
 
 /// A connection that the server has welcomed.
 pub struct ServerLink {
+    /// Where the connection starts.
+    endpoint: quinn::Endpoint,
     /// The connection, for datagrams.
     pub connection: quinn::Connection,
     /// Requests go here.
@@ -109,7 +111,8 @@ async fn connect_patiently(
     let resolved = resolved.ok_or_else(|| ConnectError::Resolve(address.host.clone()))?;
     let mut config = tls::client_config(own, address.key).map_err(|error| ConnectError::Local(error.to_string()))?;
     config.transport_config(knobs);
-    let connecting = endpoint(&resolved)?
+    let endpoint = endpoint(&resolved)?;
+    let connecting = endpoint
         .connect_with(config, resolved, tls::SERVER_NAME)
         .map_err(|error| ConnectError::Local(error.to_string()))?;
     let connection = connecting.await.map_err(|error| match error {
@@ -120,13 +123,20 @@ async fn connect_patiently(
     write_message(&mut writer, &Hello { version: VERSION, role }).await?;
     let mut reader = MessageReader::new(stream);
     match reader.read().await? {
-        ToClient::Welcome { domain } => Ok(ServerLink { connection, writer, reader, domain }),
+        ToClient::Welcome { domain } => Ok(ServerLink { endpoint, connection, writer, reader, domain }),
         ToClient::Refused(refusal) => Err(refusal.into()),
         _ => Err(ConnectError::Lost),
     }
 }
 
 impl ServerLink {
+    /// Leaves, and stays until the server can have learnt it: who only stops is believed to be there for seconds more. Only
+    /// for connections with a socket of their own.
+    pub async fn close(self) {
+        self.connection.close(0_u32.into(), b"");
+        self.endpoint.wait_idle().await;
+    }
+
     /// Sends a request and waits for its answer. Only for roles that get no pushes.
     pub async fn ask(&mut self, request: &ToServer) -> Result<ToClient, ConnectError> {
         write_message(&mut self.writer, request).await?;
