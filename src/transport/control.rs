@@ -36,6 +36,8 @@ pub struct ControlLink {
     waiting: VecDeque<CallMessage>,
     acknowledged: u32,
     received: u32,
+    /// What was received last is to be acknowledged. One acknowledgement tells all that those before it would.
+    owes_acknowledgement: bool,
     outbox: VecDeque<Vec<u8>>,
 }
 
@@ -54,6 +56,7 @@ impl ControlLink {
     /// A path opened (the first, another, or the same again): what is not acknowledged goes out on it.
     pub fn handle_path(&mut self) {
         self.outbox.clear();
+        self.owes_acknowledgement = false;
         for (index, message) in self.waiting.iter().enumerate() {
             let frame = Frame::Message { number: self.acknowledged + index as u32, message: message.clone() };
             self.outbox.push_back(call::encode(&frame));
@@ -77,7 +80,7 @@ impl ControlLink {
                     return Err(ControlError::Malformed);
                 }
                 self.received += u32::from(new);
-                self.outbox.push_back(call::encode(&Frame::Acknowledge { received: self.received }));
+                self.owes_acknowledgement = true;
                 Ok(new.then_some(message))
             }
         }
@@ -85,6 +88,9 @@ impl ControlLink {
 
     /// The next bytes to put on the path.
     pub fn poll_bytes(&mut self) -> Option<Vec<u8>> {
+        if std::mem::take(&mut self.owes_acknowledgement) {
+            return Some(call::encode(&Frame::Acknowledge { received: self.received }));
+        }
         self.outbox.pop_front()
     }
 
@@ -102,6 +108,17 @@ mod tests {
 
     fn message(number: u8) -> CallMessage {
         CallMessage::Sealed(vec![number])
+    }
+
+    #[test]
+    fn a_path_that_takes_nothing_fills_with_no_acknowledgements() {
+        let (mut a, mut b) = (ControlLink::default(), ControlLink::default());
+        for number in 0..MAX_UNACKNOWLEDGED as u8 {
+            a.send(message(number)).unwrap();
+            b.handle_bytes(&a.poll_bytes().unwrap()).unwrap();
+        }
+        a.handle_bytes(&b.poll_bytes().unwrap()).unwrap();
+        assert_eq!((a.unacknowledged(), b.poll_bytes()), (0, None), "one acknowledgement tells everything");
     }
 
     proptest! {
