@@ -2,10 +2,15 @@
 //!
 //! Bounded: at most [`MAX_PARTIAL`] frames and [`MAX_PARTIAL_BYTES`] are held, none longer than [`MAX_AGE`]. Whole frames
 //! come out in order; one that is late is waited for only as long as a newer one may wait ([`Reassembler::new`]).
+//!
+//! Nothing here is authenticated yet, so a frame number from far away moves nothing: see [`far`].
+
+mod far;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::far::Far;
 use crate::media::{FrameId, Timestamp};
 use crate::wire::packet::{FrameHeader, PacketHeader};
 
@@ -49,12 +54,50 @@ struct Partial {
     complete: Option<Timestamp>,
 }
 
+/// A packet does not fit the others of its frame.
+#[derive(Debug, PartialEq, Eq)]
+struct Contradiction;
+
+impl Partial {
+    fn new(header: &PacketHeader, now: Timestamp) -> Self {
+        Self {
+            header: header.frame,
+            parts: vec![None; usize::from(header.fragments)],
+            missing: header.fragments,
+            bytes: 0,
+            first_packet: now,
+            complete: None,
+        }
+    }
+
+    /// Takes a packet. Gives how many bytes are held more.
+    fn add(&mut self, header: &PacketHeader, payload: &[u8], now: Timestamp) -> Result<usize, Contradiction> {
+        if self.header != header.frame || self.parts.len() != usize::from(header.fragments) {
+            return Err(Contradiction);
+        }
+        let part = &mut self.parts[usize::from(header.fragment)];
+        if part.is_some() {
+            return Ok(0);
+        }
+        *part = Some(payload.into());
+        self.missing -= 1;
+        self.bytes += payload.len();
+        if self.missing == 0 {
+            self.complete = Some(now);
+        }
+        Ok(payload.len())
+    }
+}
+
 /// One stream of one sender.
 pub struct Reassembler {
     patience: Duration,
     /// Frames from `next` on, by their distance from the stream's first frame.
     partial: BTreeMap<u64, Partial>,
     next: Option<u64>,
+    /// When the last packet near `next` came.
+    heard: Timestamp,
+    far: Far,
     held_bytes: usize,
     losses: Losses,
 }
@@ -67,6 +110,8 @@ impl Reassembler {
             patience,
             partial: BTreeMap::new(),
             next: None,
+            heard: Timestamp::ZERO,
+            far: Far::new(),
             held_bytes: 0,
             losses: Losses { lost: 0, contradictory: 0, late: 0 },
         }
@@ -80,35 +125,51 @@ impl Reassembler {
     /// Takes a packet of this stream.
     pub fn handle_packet(&mut self, header: PacketHeader, payload: &[u8], now: Timestamp) {
         let number = self.extend(header.frame.id);
+        if !self.is_near(number) {
+            self.handle_far(number, header, payload, now);
+            return;
+        }
+        self.heard = now;
         if self.next.is_some_and(|next| number < next) {
             self.losses.late += 1;
             return;
         }
-        let partial = self.partial.entry(number).or_insert_with(|| Partial {
-            header: header.frame,
-            parts: vec![None; usize::from(header.fragments)],
-            missing: header.fragments,
-            bytes: 0,
-            first_packet: now,
-            complete: None,
-        });
-        if partial.header != header.frame || partial.parts.len() != usize::from(header.fragments) {
+        let partial = self.partial.entry(number).or_insert_with(|| Partial::new(&header, now));
+        match partial.add(&header, payload, now) {
+            Ok(added) => self.held_bytes += added,
+            Err(Contradiction) => self.losses.contradictory += 1,
+        }
+        self.stay_bounded();
+    }
+
+    /// Takes a packet whose number is far from those that are expected, and follows it there if that is where the stream
+    /// is now.
+    fn handle_far(&mut self, number: u64, header: PacketHeader, payload: &[u8], now: Timestamp) {
+        if self.far.add(number, &header, payload, now) == Err(Contradiction) {
             self.losses.contradictory += 1;
-            return;
         }
-        let part = &mut partial.parts[usize::from(header.fragment)];
-        if part.is_some() {
-            return;
+        if now.since(self.heard) >= far::SILENCE
+            && let Some(first) = self.far.run_through(number)
+        {
+            self.losses.lost += self.reference().map_or(0, |expected| first.saturating_sub(expected));
+            self.partial = self.far.take_from(first);
+            self.held_bytes = self.partial.values().map(|partial| partial.bytes).sum();
+            self.next = Some(first);
+            self.heard = now;
         }
-        *part = Some(payload.into());
-        partial.missing -= 1;
-        partial.bytes += payload.len();
-        self.held_bytes += payload.len();
-        if partial.missing == 0 {
-            partial.complete = Some(now);
-        }
-        while self.partial.len() > MAX_PARTIAL || self.held_bytes > MAX_PARTIAL_BYTES {
-            self.give_up_first();
+        self.stay_bounded();
+    }
+
+    /// Within the limits; what is far away goes first.
+    fn stay_bounded(&mut self) {
+        loop {
+            let (bytes, frames) = self.held();
+            if bytes <= MAX_PARTIAL_BYTES && frames <= MAX_PARTIAL {
+                return;
+            }
+            if !self.far.forget_oldest() {
+                self.give_up_first();
+            }
         }
     }
 
@@ -154,7 +215,8 @@ impl Reassembler {
     /// Bytes and frames held now.
     #[must_use]
     pub fn held(&self) -> (usize, usize) {
-        (self.held_bytes, self.partial.len())
+        let (bytes, frames) = self.far.held();
+        (self.held_bytes + bytes, self.partial.len() + frames)
     }
 
     fn give_out(&mut self, number: u64) -> Option<Frame> {
@@ -180,12 +242,22 @@ impl Reassembler {
         }
     }
 
+    /// The number that is expected, or the first that came.
+    fn reference(&self) -> Option<u64> {
+        self.next.or_else(|| self.partial.first_key_value().map(|(&first, _)| first))
+    }
+
+    /// Whether a frame of this number may come now: one that is a little ahead, or late.
+    fn is_near(&self, number: u64) -> bool {
+        self.reference()
+            .is_none_or(|reference| number <= reference + MAX_PARTIAL as u64 && number + far::LATE >= reference)
+    }
+
     /// The frame number without its wrap-around, near the one that is expected. Numbers before the first one seen fall
     /// below it and are late.
     fn extend(&self, id: FrameId) -> u64 {
-        const START: u64 = 1 << 32;
-        let reference = self.next.or_else(|| self.partial.first_key_value().map(|(&first, _)| first));
-        match reference {
+        const START: u64 = 1 << 48;
+        match self.reference() {
             None => START + u64::from(id.0),
             Some(reference) => {
                 let ahead = id.0.wrapping_sub(reference as u32).cast_signed();
@@ -285,7 +357,68 @@ mod tests {
         assert_eq!(reassembler.losses(), Losses::default());
     }
 
+    /// What anybody on the way can make: a whole frame of one packet.
+    fn forge(reassembler: &mut Reassembler, id: u32, now: Timestamp) {
+        let packet = PacketHeader { frame: header(id), fragment: 0, fragments: 1, number: id };
+        reassembler.handle_packet(packet, b"forged", now);
+    }
+
+    fn out(reassembler: &mut Reassembler, now: Timestamp) -> Vec<u32> {
+        std::iter::from_fn(|| reassembler.poll_frame(now)).map(|frame| frame.header.id.0).collect()
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_elsewhere_after_a_silence_is_followed_with_all_its_frames() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        feed_all(&mut reassembler, 0, at(0));
+        assert_eq!(out(&mut reassembler, at(0)), [0]);
+        for id in [100, 101] {
+            feed_all(&mut reassembler, id, at(2000));
+            assert_eq!(out(&mut reassembler, at(2000)), [0_u32; 0], "two frames may be forged by chance");
+        }
+        feed_all(&mut reassembler, 102, at(2001));
+        assert_eq!(out(&mut reassembler, at(2001)), [100, 101, 102]);
+        feed_all(&mut reassembler, 103, at(2002));
+        assert_eq!(out(&mut reassembler, at(2002)), [103]);
+        assert_eq!((reassembler.losses().lost, reassembler.held()), (99, (0, 0)));
+    }
+
+    #[test]
+    fn a_stream_that_was_forged_away_in_a_silence_comes_back() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        feed_all(&mut reassembler, 0, at(0));
+        assert_eq!(out(&mut reassembler, at(0)), [0]);
+        for id in 1_000_000..1_000_003 {
+            forge(&mut reassembler, id, at(1500));
+        }
+        assert_eq!(out(&mut reassembler, at(1500)).len(), 3);
+        for id in 1..200 {
+            feed_all(&mut reassembler, id, at(1500 + u64::from(id) * 33));
+        }
+        assert_eq!(out(&mut reassembler, at(9000)).last(), Some(&199));
+    }
+
     proptest! {
+        #[test]
+        fn forged_numbers_from_far_away_cost_no_frame(
+            forged in proptest::collection::vec((MAX_PARTIAL as u32 + 100..u32::MAX - 2000, 0_u32..50, 1_u32..8), 1..60),
+        ) {
+            let mut reassembler = Reassembler::new(PATIENCE);
+            for id in 0..50 {
+                feed_all(&mut reassembler, id, at(u64::from(id) * 33));
+                let now = at(u64::from(id) * 33 + 5);
+                prop_assert_eq!(out(&mut reassembler, now), [id]);
+                for (first, _, frames) in forged.iter().filter(|(_, after, _)| *after == id) {
+                    for forged in *first..first + frames {
+                        forge(&mut reassembler, forged, now);
+                    }
+                }
+                prop_assert!(reassembler.held().1 <= MAX_PARTIAL);
+                prop_assert_eq!(out(&mut reassembler, now), [0_u32; 0]);
+            }
+            prop_assert_eq!(reassembler.losses(), Losses::default());
+        }
+
         #[test]
         fn whatever_the_network_does_no_wrong_frame_comes_out(
             steps in proptest::collection::vec((0_u32..60, any::<prop::sample::Index>(), 0_u64..3000, any::<bool>(), 0_u8..20), 1..300),
