@@ -15,7 +15,7 @@ use crate::net::direct::CallSocket;
 use crate::net::streams::write_message;
 use crate::store::profile::StoredTrial;
 use crate::wire::address::ServerAddress;
-use crate::wire::signal::{DeviceId, Role, ToClient, ToServer};
+use crate::wire::signal::{DeviceId, Refusal, Role, ToClient, ToServer};
 
 /// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -105,9 +105,8 @@ pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl
     loop {
         match connect(&server, &device, Role::Device).await {
             Ok(link) => {
-                let registered = be_present(link, chain(), &events).await;
+                let registered = be_present(link, chain(), &events, &mut pause).await;
                 let Err(error) = registered else { return };
-                pause = FIRST_PAUSE;
                 if events.send(Event::Offline(error.clone())).await.is_err() || error.is_fatal() {
                     return;
                 }
@@ -119,13 +118,23 @@ pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl
                 }
             }
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// `Ok`: nobody listens any more.
-async fn be_present(mut link: ServerLink, chain: Vec<u8>, events: &Events) -> Result<(), ConnectError> {
+/// Between half of a pause and all of it: the clients of a server that was gone do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..1.0))
+}
+
+/// `Ok`: nobody listens any more. Only a registration that is accepted makes the next pause a short one.
+async fn be_present(
+    mut link: ServerLink,
+    chain: Vec<u8>,
+    events: &Events,
+    pause: &mut Duration,
+) -> Result<(), ConnectError> {
     write_message(&mut link.writer, &ToServer::Register { chain }).await?;
     loop {
         let message = tokio::select! {
@@ -136,7 +145,10 @@ async fn be_present(mut link: ServerLink, chain: Vec<u8>, events: &Events) -> Re
             }
         };
         let event = match message {
-            ToClient::Done => Event::Online,
+            ToClient::Done => {
+                *pause = FIRST_PAUSE;
+                Event::Online
+            }
             ToClient::Refused(refusal) => return Err(refusal.into()),
             ToClient::Envelope(envelope) => Event::Envelope(envelope),
             _ => continue,
@@ -181,7 +193,11 @@ pub async fn deliver(
         let mut link = connect(&server, &key, Role::Courier).await?;
         let mut reached = false;
         for (device, envelope) in envelopes {
-            reached |= link.ask(&ToServer::Deliver { device, envelope }).await? == ToClient::Delivered;
+            reached |= match link.ask(&ToServer::Deliver { device, envelope }).await {
+                // One device of several that never was here.
+                Err(ConnectError::Refused(Refusal::Unknown)) => false,
+                answer => answer? == ToClient::Delivered,
+            };
         }
         Ok(reached)
     };
@@ -217,7 +233,7 @@ pub async fn stay_in_room(
     loop {
         let role = Role::Relay { room, leaf };
         if let Ok(mut link) = connect_from(socket.endpoint(), &server, &key, role).await {
-            pause = FIRST_PAUSE;
+            let mut refused = false;
             if events.send(PathEvent::RoomOpen(link.connection.clone())).await.is_err() {
                 return;
             }
@@ -238,7 +254,11 @@ pub async fn stay_in_room(
                         Ok(ToClient::Arrived { .. }) => PathEvent::PeerArrived,
                         Ok(ToClient::Left { .. }) => PathEvent::PeerLeft,
                         Ok(ToClient::Observed(address)) => PathEvent::Observed(address),
-                        Ok(ToClient::Refused(_)) | Err(_) => break,
+                        Ok(ToClient::Refused(_)) => {
+                            refused = true;
+                            break;
+                        }
+                        Err(_) => break,
                         Ok(_) => continue,
                     },
                 };
@@ -246,11 +266,14 @@ pub async fn stay_in_room(
                     return;
                 }
             }
+            if !refused {
+                pause = FIRST_PAUSE;
+            }
             if events.send(PathEvent::RoomLost).await.is_err() {
                 return;
             }
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         if requests.is_closed() {
             last_tries -= 1;
@@ -258,5 +281,32 @@ pub async fn stay_in_room(
                 return;
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use super::*;
+    use crate::crypto::identity::Identity;
+    use crate::engine::clock;
+    use crate::server::{RunningServer, ServerConfig};
+
+    #[test]
+    fn a_server_that_refuses_is_asked_less_and_less_often() {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let config = ServerConfig { listen, data: folder.path().into(), domain: None };
+        let server = RunningServer::start(&config).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // A handle of another server: refused, though waiting might help.
+        let identity = Identity::create("alice@elsewhere.example", clock::unix_now(), &mut rand::rng());
+        let chain = identity.chain().chain().encode();
+        let refused = runtime.block_on(async {
+            let (events, mut reports) = mpsc::channel(100);
+            let present = stay_present(server.address().clone(), identity.device().clone(), || chain.clone(), events);
+            let _ = tokio::time::timeout(Duration::from_secs(2), present).await;
+            std::iter::from_fn(|| reports.try_recv().ok()).filter(|event| matches!(event, Event::Offline(_))).count()
+        });
+        assert!((1..=6).contains(&refused), "{refused} times in two seconds");
     }
 }
