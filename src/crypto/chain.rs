@@ -247,6 +247,13 @@ impl VerifiedChain {
             && self.chain.head.time >= old.head.time
     }
 
+    /// Seconds by which the head is newer than that of `old`, if the chains differ in nothing else.
+    #[must_use]
+    pub fn renewed_since_s(&self, old: &Chain) -> Option<u64> {
+        let same = self.continues(old) && self.chain.entries.len() == old.entries.len();
+        same.then(|| self.chain.head.time - old.head.time)
+    }
+
     /// The chain to be sent or stored.
     #[must_use]
     pub const fn chain(&self) -> &Chain {

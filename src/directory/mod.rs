@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::crypto::chain::{Chain, VerifiedChain};
+use crate::crypto::chain::Chain;
 use crate::media::Timestamp;
 use crate::wire::address::Handle;
 use crate::wire::signal::{DeviceId, ENVELOPE_LEN, Refusal};
@@ -15,15 +15,26 @@ pub const MAX_HELD_PER_DEVICE: usize = 16;
 /// Envelopes that wait at all.
 pub const MAX_HELD: usize = 4096;
 
-/// Whether `device` may register `chain` on a server for handles `…@domain`, where the account had `old` before. Gives
-/// the name and the checked chain.
+/// A chain that differs from the kept one only by a head this much newer is not worth a write.
+pub const RENEWAL_S: u64 = 3600;
+
+/// What a device may register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Name part of the handle.
+    pub name: String,
+    /// Whether the chain says more than the one that is kept: it has to be kept instead.
+    pub is_news: bool,
+}
+
+/// Whether `device` may register `chain` on a server for handles `…@domain`, where the account had `old` before.
 pub fn check_registration(
     device: &DeviceId,
     chain: &[u8],
     old: Option<&[u8]>,
     domain: &str,
     unix_now: u64,
-) -> Result<(String, VerifiedChain), Refusal> {
+) -> Result<Registration, Refusal> {
     let chain = Chain::decode(chain).and_then(|chain| chain.verify(unix_now)).map_err(|_| Refusal::Chain)?;
     let handle: Handle = chain.handle().parse().map_err(|_| Refusal::Invalid)?;
     if handle.host() != domain || handle.to_string() != chain.handle() {
@@ -32,6 +43,7 @@ pub fn check_registration(
     if !chain.devices().any(|active| active == *device) {
         return Err(Refusal::Chain);
     }
+    let mut is_news = true;
     if let Some(old) = old {
         // The kept chain was checked when it came; its head may have grown old since.
         let old = Chain::decode(old).map_err(|_| Refusal::Chain)?;
@@ -41,8 +53,9 @@ pub fn check_registration(
         if !chain.continues(&old) {
             return Err(Refusal::Chain);
         }
+        is_news = chain.renewed_since_s(&old).is_none_or(|newer_s| newer_s >= RENEWAL_S);
     }
-    Ok((handle.name().to_owned(), chain))
+    Ok(Registration { name: handle.name().to_owned(), is_news })
 }
 
 /// Envelopes that wait for devices which are not connected. In memory only.
@@ -92,7 +105,7 @@ impl Mailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::chain::DeviceCard;
+    use crate::crypto::chain::{DeviceCard, VerifiedChain};
     use ed25519_dalek::SigningKey;
 
     const NOW: u64 = 1_800_000_000;
@@ -111,7 +124,7 @@ mod tests {
 
     fn check(device: u8, chain: &Chain, old: Option<&VerifiedChain>, domain: &str) -> Result<String, Refusal> {
         let old = old.map(|old| old.chain().encode());
-        check_registration(&card(device).signing, &chain.encode(), old.as_deref(), domain, NOW).map(|(name, _)| name)
+        check_registration(&card(device).signing, &chain.encode(), old.as_deref(), domain, NOW).map(|known| known.name)
     }
 
     #[test]
@@ -130,6 +143,20 @@ mod tests {
         let longer = first.with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
         assert_eq!(check(2, longer.chain(), Some(&first), "example.org"), Ok("alice".into()));
         assert_eq!(check(2, first.chain(), Some(&longer), "example.org"), Err(Refusal::Chain));
+    }
+
+    #[test]
+    fn a_head_that_is_hardly_newer_is_no_news() {
+        let first = chain(1, 2);
+        let is_news = |chain: &Chain| {
+            let old = first.chain().encode();
+            let known = check_registration(&card(2).signing, &chain.encode(), Some(&old), "example.org", NOW + 7200);
+            known.unwrap().is_news
+        };
+        assert!(!is_news(first.chain()));
+        assert!(!is_news(&first.with_fresh_head(&key(2), NOW + RENEWAL_S - 1)));
+        assert!(is_news(&first.with_fresh_head(&key(2), NOW + RENEWAL_S)));
+        assert!(is_news(&first.with_device(card(3), &key(1), NOW)));
     }
 
     #[test]

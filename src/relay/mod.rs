@@ -67,11 +67,15 @@ impl<M: Clone> Rooms<M> {
         Some(others)
     }
 
-    /// Everybody in the room but `leaf`.
+    /// Everybody in the room but the member with this ticket; nothing if it has gone or was replaced: it may say
+    /// nothing any more.
     #[must_use]
-    pub fn others(&self, room: &[u8; 32], leaf: u8) -> Vec<M> {
-        let members = self.rooms.get(room).map_or(&[][..], Vec::as_slice);
-        members.iter().filter(|member| member.leaf != leaf).map(|member| member.way.clone()).collect()
+    pub fn others(&self, room: &[u8; 32], ticket: u64) -> Option<Vec<M>> {
+        let members = self.rooms.get(room)?;
+        members
+            .iter()
+            .any(|member| member.ticket == ticket)
+            .then(|| members.iter().filter(|member| member.ticket != ticket).map(|member| member.way.clone()).collect())
     }
 
     /// Rooms that exist.
@@ -103,7 +107,7 @@ mod tests {
         assert!(others.is_empty());
         assert_eq!(rooms.join(ROOM, 1, "b").unwrap().1, [(0, "a")]);
         rooms.join([2; 32], 0, "c").unwrap();
-        assert_eq!(rooms.others(&ROOM, 0), ["b"]);
+        assert_eq!(rooms.others(&ROOM, first), Some(vec!["b"]));
         assert_eq!(rooms.join(ROOM, 2, "d"), Err(Refusal::Room));
         assert_eq!(rooms.leave(&ROOM, first), Some(vec!["b"]));
         assert_eq!(rooms.leave(&ROOM, first), None);
@@ -115,7 +119,10 @@ mod tests {
         let (old, _) = rooms.join(ROOM, 0, "old").unwrap();
         let (new, _) = rooms.join(ROOM, 0, "new").unwrap();
         assert_eq!(rooms.leave(&ROOM, old), None);
-        assert_eq!(rooms.others(&ROOM, 1), ["new"]);
+        let (other, _) = rooms.join(ROOM, 1, "other").unwrap();
+        assert_eq!(rooms.others(&ROOM, other), Some(vec!["new"]));
+        assert_eq!(rooms.others(&ROOM, old), None, "the old connection says nothing any more");
+        rooms.leave(&ROOM, other);
         assert_eq!(rooms.leave(&ROOM, new), Some(vec![]));
         assert_eq!(rooms.count(), 0);
     }

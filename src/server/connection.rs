@@ -6,7 +6,7 @@ use std::time::Duration;
 use quinn::VarInt;
 use tokio::sync::mpsc;
 
-use super::state::{OUTBOX, State, Way};
+use super::state::{Membership, OUTBOX, State, Way};
 use crate::engine::clock;
 use crate::net::streams::{MessageReader, StreamError, write_message};
 use crate::net::tls;
@@ -28,8 +28,8 @@ const REQUESTS_BURST: f64 = 60.0;
 const BYTES_PER_S: f64 = 3.0 * 1024.0 * 1024.0;
 const PACKETS_PER_S: f64 = 6000.0;
 
-/// Serves a connection until it ends.
-pub async fn serve(incoming: quinn::Incoming, state: Arc<State>) {
+/// Serves a connection until it ends, or, if it is a courier's or was refused, asks nothing for `patience`.
+pub async fn serve(incoming: quinn::Incoming, state: Arc<State>, patience: Duration) {
     let greeting = async {
         let connection = incoming.await.map_err(|_| StreamError::Lost)?;
         let (writer, stream) = connection.accept_bi().await.map_err(|_| StreamError::Lost)?;
@@ -48,7 +48,7 @@ pub async fn serve(incoming: quinn::Incoming, state: Arc<State>) {
         return;
     }
     let (outbox, messages) = mpsc::channel(OUTBOX);
-    let session = Session { connection: connection.clone(), state, outbox, key };
+    let session = Session { connection: connection.clone(), state, outbox, key, patience };
     tokio::select! {
         result = session.run(reader, hello.role) => {
             if result == Err(StreamError::Malformed) {
@@ -73,6 +73,8 @@ struct Session {
     state: Arc<State>,
     outbox: mpsc::Sender<ToClient>,
     key: [u8; 32],
+    /// How long a connection that is of no use to anybody may go without a request.
+    patience: Duration,
 }
 
 impl Session {
@@ -81,10 +83,8 @@ impl Session {
         match role {
             Role::Device => {
                 self.send(welcome)?;
-                let ticket = self.state.connect(self.key, self.outbox.clone());
-                let result = self.serve_device(reader).await;
-                self.state.disconnect(&self.key, ticket);
-                result
+                let _connected = self.state.connect(self.key, self.outbox.clone());
+                self.serve_device(reader).await
             }
             Role::Courier => {
                 self.send(welcome)?;
@@ -94,20 +94,19 @@ impl Session {
                 let way = Way { connection: self.connection.clone(), outbox: self.outbox.clone() };
                 self.send(welcome)?;
                 match self.state.join(room, leaf, way) {
-                    Ok((ticket, others)) => {
+                    Ok((membership, others)) => {
                         for other in others {
                             self.send(ToClient::Arrived { leaf: other })?;
                         }
-                        let result = tokio::select! {
-                            result = self.serve_room(reader, &room, leaf) => result,
-                            result = self.forward(&room, leaf) => result,
-                        };
-                        self.state.leave(&room, leaf, ticket);
-                        result
+                        tokio::select! {
+                            result = self.serve_room(reader, &membership) => result,
+                            result = self.forward(&membership) => result,
+                        }
                     }
                     Err(refusal) => {
                         self.send(ToClient::Refused(refusal))?;
-                        self.connection.closed().await;
+                        // It may read the refusal, but not stay.
+                        let _ = tokio::time::timeout(self.patience, self.connection.closed()).await;
                         Ok(())
                     }
                 }
@@ -131,7 +130,7 @@ impl Session {
     async fn serve_courier(&self, mut reader: MessageReader) -> Result<(), StreamError> {
         let mut quota = requests();
         loop {
-            let request = reader.read().await?;
+            let request = tokio::time::timeout(self.patience, reader.read()).await.map_err(|_| StreamError::Lost)??;
             let cost = if let ToServer::Presence { names } = &request { names.len().max(1) } else { 1 };
             let answer = match request {
                 _ if !quota.take(cost as f64, clock::now()) => ToClient::Refused(Refusal::Quota),
@@ -144,7 +143,7 @@ impl Session {
         }
     }
 
-    async fn serve_room(&self, mut reader: MessageReader, room: &[u8; 32], leaf: u8) -> Result<(), StreamError> {
+    async fn serve_room(&self, mut reader: MessageReader, member: &Membership) -> Result<(), StreamError> {
         let mut quota = requests();
         loop {
             let request = reader.read().await?;
@@ -159,8 +158,8 @@ impl Session {
                 }
                 _ => return Err(StreamError::Malformed),
             };
-            for other in self.state.others(room, leaf) {
-                let message = ToClient::Room { leaf, message: message.clone() };
+            for other in member.others().ok_or(StreamError::Lost)? {
+                let message = ToClient::Room { leaf: member.leaf(), message: message.clone() };
                 if other.outbox.try_send(message).is_err() {
                     other.connection.close(TOO_SLOW, b"");
                 }
@@ -169,17 +168,20 @@ impl Session {
     }
 
     /// Passes packets on, straight from this connection to the others'.
-    async fn forward(&self, room: &[u8; 32], leaf: u8) -> Result<(), StreamError> {
+    async fn forward(&self, member: &Membership) -> Result<(), StreamError> {
         let now = clock::now();
         let mut bytes = TokenBucket::new(BYTES_PER_S, BYTES_PER_S, now);
         let mut packets = TokenBucket::new(PACKETS_PER_S, PACKETS_PER_S, now);
         loop {
             let packet = self.connection.read_datagram().await.map_err(|_| StreamError::Lost)?;
             let now = clock::now();
-            if !relay::may_pass(leaf, &packet) || !packets.take(1.0, now) || !bytes.take(packet.len() as f64, now) {
+            if !relay::may_pass(member.leaf(), &packet)
+                || !packets.take(1.0, now)
+                || !bytes.take(packet.len() as f64, now)
+            {
                 continue;
             }
-            for other in self.state.others(room, leaf) {
+            for other in member.others().ok_or(StreamError::Lost)? {
                 // A full buffer drops the oldest packets: late media is worthless.
                 let _ = other.connection.send_datagram(packet.clone());
             }

@@ -1,17 +1,22 @@
 //! The listening shell around directory and relay: connections in, rules applied, bytes out. Embeddable.
 
+mod addresses;
 mod connection;
 mod state;
+#[cfg(all(test, feature = "client"))]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use self::addresses::Addresses;
 use self::state::State;
 use crate::net::{knobs, tls};
 use crate::store::server_db::{DbError, EmbeddedDb, ServerDb};
@@ -19,6 +24,17 @@ use crate::wire::address::ServerAddress;
 
 /// Connections at one time, those in their handshake included.
 pub const MAX_CONNECTIONS: usize = 4096;
+
+/// What strangers may take of the server.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Connections at one time from one IPv4 address or IPv6 prefix of 64 bits: an office behind one address has room.
+    per_address: usize,
+    /// How long a courier, or who was refused, may go without a request.
+    patience: Duration,
+}
+
+const LIMITS: Limits = Limits { per_address: 256, patience: Duration::from_secs(30) };
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -61,6 +77,10 @@ pub struct RunningServer {
 impl RunningServer {
     /// Starts a server.
     pub fn start(config: &ServerConfig) -> Result<Self, ServerError> {
+        Self::start_with(config, LIMITS)
+    }
+
+    fn start_with(config: &ServerConfig, limits: Limits) -> Result<Self, ServerError> {
         let db = EmbeddedDb::open(&config.data)?;
         let key = own_key(&db)?;
         let reset_key = secret(&db, "reset-key")?;
@@ -94,7 +114,7 @@ impl RunningServer {
         let state = Arc::new(State::new(Box::new(db), domain));
         let thread = std::thread::Builder::new()
             .name("server".into())
-            .spawn(move || runtime.block_on(serve(endpoint, state, stopped)))
+            .spawn(move || runtime.block_on(serve(endpoint, state, limits, stopped)))
             .map_err(|error| system(&error))?;
         Ok(Self { address, local, stop, thread: Some(thread) })
     }
@@ -130,19 +150,30 @@ impl Drop for RunningServer {
     }
 }
 
-async fn serve(endpoint: quinn::Endpoint, state: Arc<State>, mut stopped: watch::Receiver<bool>) {
+async fn serve(endpoint: quinn::Endpoint, state: Arc<State>, limits: Limits, mut stopped: watch::Receiver<bool>) {
+    let addresses = Addresses::default();
     loop {
         let incoming = tokio::select! {
             incoming = endpoint.accept() => incoming,
             _ = stopped.wait_for(|stop| *stop) => break,
         };
         let Some(incoming) = incoming else { break };
-        if endpoint.open_connections() >= MAX_CONNECTIONS {
+        let source = incoming.remote_address().ip();
+        let (all, from_there) = (endpoint.open_connections(), addresses.count(source));
+        // An address that is not validated may be somebody else's: it fills half of the places at most.
+        let is_crowded = all >= MAX_CONNECTIONS / 2 || from_there >= limits.per_address / 2;
+        if all >= MAX_CONNECTIONS {
             incoming.refuse();
-        } else if endpoint.open_connections() >= MAX_CONNECTIONS / 2 && !incoming.remote_address_validated() {
+        } else if is_crowded && !incoming.remote_address_validated() {
             let _ = incoming.retry();
+        } else if from_there >= limits.per_address {
+            incoming.refuse();
         } else {
-            tokio::spawn(connection::serve(incoming, Arc::clone(&state)));
+            let (state, place) = (Arc::clone(&state), addresses.enter(source));
+            tokio::spawn(async move {
+                connection::serve(incoming, state, limits.patience).await;
+                drop(place);
+            });
         }
     }
     endpoint.close(connection::GOING_AWAY, b"");

@@ -1,7 +1,7 @@
 //! What the connections of a server share.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -62,9 +62,10 @@ impl State {
         action(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A device has connected: what waits for it goes out, what comes for it from now on too. Gives a ticket.
-    pub fn connect(&self, device: DeviceId, outbox: mpsc::Sender<ToClient>) -> u64 {
-        self.with(|shared| {
+    /// A device has connected: what waits for it goes out, what comes for it from now on too, until what this gives is
+    /// dropped.
+    pub fn connect(self: &Arc<Self>, device: DeviceId, outbox: mpsc::Sender<ToClient>) -> Connection {
+        let ticket = self.with(|shared| {
             for envelope in shared.mailbox.collect(&device, clock::now()) {
                 let _ = outbox.try_send(ToClient::Envelope(envelope));
             }
@@ -73,11 +74,11 @@ impl State {
             shared.set_account(&device, None);
             shared.devices.insert(device, Connected { ticket, outbox, name: None });
             ticket
-        })
+        });
+        Connection { state: Arc::clone(self), device, ticket }
     }
 
-    /// The connection with this ticket has gone.
-    pub fn disconnect(&self, device: &DeviceId, ticket: u64) {
+    fn disconnect(&self, device: &DeviceId, ticket: u64) {
         self.with(|shared| {
             if shared.devices.get(device).is_some_and(|current| current.ticket == ticket) {
                 shared.set_account(device, None);
@@ -97,14 +98,29 @@ impl State {
             .and_then(|chain| chain.handle().parse::<Handle>().ok())
             .map(|handle| handle.name().to_owned());
         let Some(name) = name else { return ToClient::Refused(Refusal::Invalid) };
-        let result = self.db.account(&name).map_err(|error| failed(&error)).and_then(|old| {
-            let checked = directory::check_registration(device, chain, old.as_deref(), &self.domain, clock::unix_now());
-            checked.and_then(|_| self.db.put_account(&name, chain).map_err(|error| failed(&error)))
-        });
-        if result.is_ok() {
-            self.with(|shared| shared.set_account(device, Some(name)));
+        match self.keep(device, &name, chain) {
+            Ok(()) => {
+                self.with(|shared| shared.set_account(device, Some(name)));
+                ToClient::Done
+            }
+            Err(refusal) => ToClient::Refused(refusal),
         }
-        result.map_or_else(ToClient::Refused, |()| ToClient::Done)
+    }
+
+    /// Keeps a chain if the device may register it, and if it says more than the one that is kept: each write holds up
+    /// the whole server.
+    fn keep(&self, device: &DeviceId, name: &str, chain: &[u8]) -> Result<(), Refusal> {
+        let account = self.db.account_of(device).map_err(|error| failed(&error))?;
+        if account.as_ref().is_some_and(|account| account != name) {
+            // One account for a device key: names are not to be hoarded.
+            return Err(Refusal::Taken);
+        }
+        let old = self.db.account(name).map_err(|error| failed(&error))?;
+        let checked = directory::check_registration(device, chain, old.as_deref(), &self.domain, clock::unix_now())?;
+        if checked.is_news || account.is_none() {
+            self.db.put_account(&checked.name, chain, device).map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
     /// Which of these accounts have a device here.
@@ -125,7 +141,7 @@ impl State {
         }
     }
 
-    /// Hands an envelope to a device, or keeps it for a while.
+    /// Hands an envelope to a device, or keeps it for a while if it is for a device of an account.
     pub fn deliver(&self, device: DeviceId, envelope: Vec<u8>) -> ToClient {
         if envelope.len() != ENVELOPE_LEN {
             return ToClient::Refused(Refusal::Invalid);
@@ -141,6 +157,11 @@ impl State {
                 }
             }
             let ToClient::Envelope(envelope) = message else { return ToClient::Refused(Refusal::Invalid) };
+            match self.db.account_of(&device) {
+                Ok(Some(_)) => {}
+                Ok(None) => return ToClient::Refused(Refusal::Unknown),
+                Err(error) => return ToClient::Refused(failed(&error)),
+            }
             match shared.mailbox.hold(device, envelope, clock::now()) {
                 Ok(()) => ToClient::Held,
                 Err(refusal) => ToClient::Refused(refusal),
@@ -148,27 +169,61 @@ impl State {
         })
     }
 
-    /// Lets a member into a room; tells the others. Gives its ticket and who is there.
-    pub fn join(&self, room: [u8; 32], leaf: u8, way: Way) -> Result<(u64, Vec<u8>), Refusal> {
-        self.with(|shared| {
+    /// Lets a member into a room, until the membership is dropped; tells the others. Gives who is there, too.
+    pub fn join(self: &Arc<Self>, room: [u8; 32], leaf: u8, way: Way) -> Result<(Membership, Vec<u8>), Refusal> {
+        let (ticket, others) = self.with(|shared| {
             let (ticket, others) = shared.rooms.join(room, leaf, way)?;
             for (_, other) in &others {
                 let _ = other.outbox.try_send(ToClient::Arrived { leaf });
             }
             Ok((ticket, others.into_iter().map(|(leaf, _)| leaf).collect()))
-        })
+        })?;
+        Ok((Membership { state: Arc::clone(self), room, leaf, ticket }, others))
     }
 
-    /// A member has gone.
-    pub fn leave(&self, room: &[u8; 32], leaf: u8, ticket: u64) {
+    fn leave(&self, room: &[u8; 32], leaf: u8, ticket: u64) {
         for other in self.with(|shared| shared.rooms.leave(room, ticket)).unwrap_or_default() {
             let _ = other.outbox.try_send(ToClient::Left { leaf });
         }
     }
+}
 
-    /// The other members of a room.
-    pub fn others(&self, room: &[u8; 32], leaf: u8) -> Vec<Way> {
-        self.with(|shared| shared.rooms.others(room, leaf))
+/// A device's connection. Dropped in whatever way the connection ends, it takes the device out of the directory.
+pub struct Connection {
+    state: Arc<State>,
+    device: DeviceId,
+    ticket: u64,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.state.disconnect(&self.device, self.ticket);
+    }
+}
+
+/// A place in a room. Dropped in whatever way the connection ends, it frees the place and tells the others.
+pub struct Membership {
+    state: Arc<State>,
+    room: [u8; 32],
+    leaf: u8,
+    ticket: u64,
+}
+
+impl Membership {
+    /// Its leaf.
+    pub const fn leaf(&self) -> u8 {
+        self.leaf
+    }
+
+    /// The other members; nothing if another connection has taken this place.
+    pub fn others(&self) -> Option<Vec<Way>> {
+        self.state.with(|shared| shared.rooms.others(&self.room, self.ticket))
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.state.leave(&self.room, self.leaf, self.ticket);
     }
 }
 
@@ -200,6 +255,10 @@ mod tests {
     use crate::crypto::identity::Identity;
     use crate::store::server_db::EmbeddedDb;
 
+    fn state(folder: &std::path::Path) -> Arc<State> {
+        Arc::new(State::new(Box::new(EmbeddedDb::open(folder).unwrap()), "example.org".into()))
+    }
+
     fn online(state: &State, names: &[&str]) -> Vec<bool> {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let ToClient::Presence { online } = state.presence(&names) else { panic!("refused") };
@@ -209,7 +268,7 @@ mod tests {
     #[test]
     fn an_account_is_present_while_one_of_its_devices_is_registered_and_connected() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::new(Box::new(EmbeddedDb::open(folder.path()).unwrap()), "example.org".into());
+        let state = state(folder.path());
         let identity = Identity::create("alice@example.org", clock::unix_now(), &mut rand::rng());
         let device = identity.device().verifying_key().to_bytes();
         let chain = identity.chain().chain().encode();
@@ -224,16 +283,52 @@ mod tests {
         // The same device again, before the server has noticed that the old connection is dead.
         let second = connect();
         assert_eq!(state.register(&device, &chain), ToClient::Done);
-        state.disconnect(&device, first);
+        drop(first);
         assert_eq!(online(&state, &["alice"]), [true]);
-        state.disconnect(&device, second);
+        drop(second);
         assert_eq!(online(&state, &["alice"]), [false]);
+    }
+
+    #[test]
+    fn a_device_has_one_name_and_envelopes_wait_only_for_such_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path());
+        let now = clock::unix_now();
+        let identity = Identity::create("alice@example.org", now, &mut rand::rng());
+        let device = identity.device().verifying_key().to_bytes();
+        let envelope = || vec![0; ENVELOPE_LEN];
+        assert_eq!(state.deliver(device, envelope()), ToClient::Refused(Refusal::Unknown));
+        assert_eq!(state.register(&device, &identity.chain().chain().encode()), ToClient::Done);
+        assert_eq!(state.deliver(device, envelope()), ToClient::Held);
+
+        let card = crate::crypto::chain::DeviceCard { signing: device, sealing: [1; 32] };
+        let root = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let second = crate::crypto::chain::Chain::create("bob@example.org", &root, card, identity.device(), now);
+        assert_eq!(state.register(&device, &second.encode()), ToClient::Refused(Refusal::Taken));
+        assert_eq!(state.look_up("bob"), ToClient::Refused(Refusal::Unknown));
+    }
+
+    #[test]
+    fn a_chain_that_says_nothing_new_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = state(folder.path());
+        let now = clock::unix_now();
+        let identity = Identity::create("alice@example.org", now, &mut rand::rng());
+        let device = identity.device().verifying_key().to_bytes();
+        let kept = identity.chain().chain().encode();
+        let renewed = |later_s| identity.chain().with_fresh_head(identity.device(), now + later_s).encode();
+        for chain in [kept.clone(), renewed(60)] {
+            assert_eq!(state.register(&device, &chain), ToClient::Done);
+            assert_eq!(state.look_up("alice"), ToClient::Found { chain: kept.clone() });
+        }
+        assert_eq!(state.register(&device, &renewed(directory::RENEWAL_S)), ToClient::Done);
+        assert_eq!(state.look_up("alice"), ToClient::Found { chain: renewed(directory::RENEWAL_S) });
     }
 
     #[test]
     fn a_question_about_too_many_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::new(Box::new(EmbeddedDb::open(folder.path()).unwrap()), "example.org".into());
+        let state = state(folder.path());
         let names = vec![String::new(); MAX_PRESENCE_NAMES + 1];
         assert_eq!(state.presence(&names), ToClient::Refused(Refusal::Invalid));
     }

@@ -1,11 +1,16 @@
-//! The server's database: its own secrets and each account's device chain. Nothing else outlives a connection.
+//! The server's database: its own secrets, each account's device chain, and whose each device is. Nothing else outlives
+//! a connection.
 
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, TableDefinition};
 use zeroize::Zeroizing;
 
+use crate::wire::signal::DeviceId;
+
 const ACCOUNTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("accounts");
+/// The account that each device has registered.
+const DEVICES: TableDefinition<'_, &[u8; 32], &str> = TableDefinition::new("devices");
 const SECRETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("secrets");
 /// File name inside the data directory.
 const FILE: &str = "visavis-server.redb";
@@ -14,8 +19,10 @@ const FILE: &str = "visavis-server.redb";
 pub trait ServerDb: Send + Sync {
     /// The chain of the account `name`.
     fn account(&self, name: &str) -> Result<Option<Vec<u8>>, DbError>;
-    /// Keeps the chain of the account `name`.
-    fn put_account(&self, name: &str, chain: &[u8]) -> Result<(), DbError>;
+    /// Keeps the chain of the account `name`, as `device` has registered it.
+    fn put_account(&self, name: &str, chain: &[u8], device: &DeviceId) -> Result<(), DbError>;
+    /// The account that `device` has registered.
+    fn account_of(&self, device: &DeviceId) -> Result<Option<String>, DbError>;
     /// A secret of the server.
     fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, DbError>;
     /// Keeps a secret of the server.
@@ -47,6 +54,7 @@ impl EmbeddedDb {
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
             let write = database.begin_write()?;
             write.open_table(ACCOUNTS)?;
+            write.open_table(DEVICES)?;
             write.open_table(SECRETS)?;
             write.commit()?;
             Ok(database)
@@ -66,16 +74,6 @@ impl EmbeddedDb {
         get().map_err(|error| self.failed(&error))
     }
 
-    fn put(&self, table: TableDefinition<'_, &str, &[u8]>, name: &str, value: &[u8]) -> Result<(), DbError> {
-        let put = || -> Result<_, redb::Error> {
-            let write = self.database.begin_write()?;
-            write.open_table(table)?.insert(name, value)?;
-            write.commit()?;
-            Ok(())
-        };
-        put().map_err(|error| self.failed(&error))
-    }
-
     fn failed(&self, error: &redb::Error) -> DbError {
         DbError { path: self.path.clone(), why: error.to_string() }
     }
@@ -86,8 +84,24 @@ impl ServerDb for EmbeddedDb {
         self.get(ACCOUNTS, name)
     }
 
-    fn put_account(&self, name: &str, chain: &[u8]) -> Result<(), DbError> {
-        self.put(ACCOUNTS, name, chain)
+    fn put_account(&self, name: &str, chain: &[u8], device: &DeviceId) -> Result<(), DbError> {
+        let put = || -> Result<_, redb::Error> {
+            let write = self.database.begin_write()?;
+            write.open_table(ACCOUNTS)?.insert(name, chain)?;
+            write.open_table(DEVICES)?.insert(device, name)?;
+            write.commit()?;
+            Ok(())
+        };
+        put().map_err(|error| self.failed(&error))
+    }
+
+    fn account_of(&self, device: &DeviceId) -> Result<Option<String>, DbError> {
+        let get = || -> Result<_, redb::Error> {
+            let read = self.database.begin_read()?;
+            let name = read.open_table(DEVICES)?.get(device)?;
+            Ok(name.map(|name| name.value().to_owned()))
+        };
+        get().map_err(|error| self.failed(&error))
     }
 
     fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, DbError> {
@@ -95,7 +109,13 @@ impl ServerDb for EmbeddedDb {
     }
 
     fn put_secret(&self, name: &str, value: &[u8]) -> Result<(), DbError> {
-        self.put(SECRETS, name, value)
+        let put = || -> Result<_, redb::Error> {
+            let write = self.database.begin_write()?;
+            write.open_table(SECRETS)?.insert(name, value)?;
+            write.commit()?;
+            Ok(())
+        };
+        put().map_err(|error| self.failed(&error))
     }
 }
 
@@ -106,14 +126,16 @@ mod tests {
     fn contract(open: impl Fn() -> Box<dyn ServerDb>) {
         let db = open();
         assert_eq!(db.account("alice").unwrap(), None);
-        db.put_account("alice", b"one").unwrap();
-        db.put_account("bob", b"two").unwrap();
-        db.put_account("alice", b"three").unwrap();
+        db.put_account("alice", b"one", &[1; 32]).unwrap();
+        db.put_account("bob", b"two", &[2; 32]).unwrap();
+        db.put_account("alice", b"three", &[3; 32]).unwrap();
         db.put_secret("key", b"secret").unwrap();
         drop(db);
         let db = open();
         assert_eq!(db.account("alice").unwrap().unwrap(), b"three");
         assert_eq!(db.account("bob").unwrap().unwrap(), b"two");
+        let accounts = [1, 2, 3, 4].map(|device| db.account_of(&[device; 32]).unwrap());
+        assert_eq!(accounts.each_ref().map(Option::as_deref), [Some("alice"), Some("bob"), Some("alice"), None]);
         assert_eq!(db.secret("key").unwrap().unwrap().as_slice(), b"secret");
         assert!(db.secret("alice").unwrap().is_none());
     }
