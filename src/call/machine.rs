@@ -151,12 +151,19 @@ impl Machine {
         [self.deadline, self.refresh_at, rekey, path].into_iter().flatten().min()
     }
 
-    /// The person rings somebody. Ignored while there is a call.
-    pub fn dial(&mut self, dial: Dial, consent: UserConsent, now: Timestamp) {
-        if !matches!(self.state, State::Idle) {
-            return;
-        }
+    /// The person rings somebody. Whoever rings us already is answered instead: calling was consent enough. Gives whether
+    /// either was done; not while there is any other call, which goes on untouched.
+    #[must_use]
+    pub fn dial(&mut self, dial: Dial, consent: UserConsent, now: Timestamp) -> bool {
         let Dial { call, room, path_key, peer, video } = dial;
+        match &self.state {
+            State::Idle => {}
+            State::Ringing(ringing) if ringing.parties.peer.root() == peer.root() => {
+                self.accept(consent, video, path_key, now);
+                return true;
+            }
+            _ => return false,
+        }
         self.path_key = path_key;
         self.switches = (true, video);
         let to = peer.cards().to_vec();
@@ -164,6 +171,7 @@ impl Machine {
         let parties = Parties { call, role: Role::Caller, video, room, peer };
         self.enter(State::Calling(Calling::new(parties, consent)), now, Some(Duration::from_secs(RING_S)));
         self.letter(to, handle, call, Content::Invitation { video, room, path_key });
+        true
     }
 
     /// The person accepts the call that rings, with or without the own picture. `path_key`: public half of a fresh one.

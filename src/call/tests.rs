@@ -78,9 +78,13 @@ impl Side {
     }
 
     fn dial(&mut self, whom: &Self, number: u8, now: Timestamp) {
+        assert!(self.try_dial(whom, number, now));
+    }
+
+    fn try_dial(&mut self, whom: &Self, number: u8, now: Timestamp) -> bool {
         let peer = whom.identity.chain().clone();
         let dial = Dial { call: CallId([number; 16]), room: [number; 32], path_key: [1; 32], peer, video: true };
-        self.machine.dial(dial, UserConsent::given_by_person(), now);
+        self.machine.dial(dial, UserConsent::given_by_person(), now)
     }
 
     fn accept(&mut self, now: Timestamp) {
@@ -206,15 +210,56 @@ fn whoever_is_in_a_call_is_busy_for_others_and_stays_in_it() {
 
 #[test]
 fn who_ring_each_other_at_once_get_one_call() {
-    for (of_alice, of_bob) in [(1, 2), (2, 1)] {
-        let (mut alice, mut bob) = pair();
-        alice.dial(&bob, of_alice, at(0.0));
-        bob.dial(&alice, of_bob, at(0.0));
-        carry(&mut alice, &mut bob, at(0.2));
-        assert!(alice.is_active() && bob.is_active());
-        assert_eq!((alice.grants, bob.grants), (1, 1));
-        assert!(alice.ended.is_empty() && bob.ended.is_empty());
+    /// One step of two calls that cross.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// The look-up is done: the machine dials.
+        Alice,
+        Bob,
+        /// What was sent arrives.
+        ToBob,
+        ToAlice,
     }
+    use Step::{Alice, Bob, ToAlice, ToBob};
+    let orders = [
+        [Alice, Bob, ToBob, ToAlice],
+        [Alice, Bob, ToAlice, ToBob],
+        [Bob, Alice, ToBob, ToAlice],
+        [Bob, Alice, ToAlice, ToBob],
+        [Alice, ToBob, Bob, ToAlice],
+        [Bob, ToAlice, Alice, ToBob],
+    ];
+    for (order, (of_alice, of_bob)) in orders.into_iter().flat_map(|order| [(order, (1, 2)), (order, (2, 1))]) {
+        let (mut alice, mut bob) = pair();
+        for step in order {
+            match step {
+                Alice => alice.dial(&bob, of_alice, at(0.0)),
+                Bob => bob.dial(&alice, of_bob, at(0.0)),
+                ToBob => _ = carry_from(&mut alice, &mut bob, at(0.1)),
+                ToAlice => _ = carry_from(&mut bob, &mut alice, at(0.1)),
+            }
+            alice.work();
+            bob.work();
+        }
+        carry(&mut alice, &mut bob, at(0.2));
+        assert!(alice.is_active() && bob.is_active(), "{order:?}");
+        assert_eq!((alice.grants, bob.grants, alice.joined, bob.joined), (1, 1, 1, 1), "{order:?}");
+        assert!(alice.ended.is_empty() && bob.ended.is_empty(), "{order:?}");
+    }
+}
+
+#[test]
+fn who_is_rung_by_somebody_else_rings_nobody_and_answers_nobody() {
+    let (mut alice, bob) = pair();
+    let mut carol = Side::new("carol");
+    carol.dial(&alice, 7, at(0.0));
+    carry(&mut carol, &mut alice, at(0.1));
+    assert!(!alice.try_dial(&bob, 1, at(0.2)));
+    alice.work();
+    assert!(alice.is_silent() && matches!(alice.machine.state().0, State::Ringing(_)));
+    alice.accept(at(1.0));
+    carry(&mut carol, &mut alice, at(1.1));
+    assert!(alice.is_active() && !alice.try_dial(&carol, 2, at(2.0)) && alice.is_active());
 }
 
 #[test]

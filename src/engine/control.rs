@@ -223,6 +223,7 @@ impl Control {
             Command::CreateProfile { name, server } => self.create_profile(&name, &server),
             Command::Dial { handle, video, consent } => self.dial(&handle, video, consent),
             Command::Accept { video, consent } => {
+                self.dialing = None;
                 let key = self.fresh_path_key();
                 self.switches = (true, video);
                 if let Some(machine) = &mut self.machine {
@@ -230,6 +231,7 @@ impl Control {
                 }
             }
             Command::Decline => {
+                self.dialing = None;
                 if let Some(machine) = &mut self.machine {
                     machine.decline(now);
                 }
@@ -526,13 +528,6 @@ impl Control {
         let key = ephemeral_key(&mut rng);
         while self.deliveries.try_join_next().is_some() {}
         self.deliveries.spawn(session::deliver(server, key, envelopes, invitation, self.events.clone()));
-    }
-
-    fn fresh_path_key(&mut self) -> [u8; 32] {
-        let key = ephemeral_key(&mut rand::rng());
-        let public = key.verifying_key().to_bytes();
-        self.path_key = Some(Arc::new(key));
-        public
     }
 
     /// The call is over: every device is closed, the room is left.

@@ -1,5 +1,7 @@
 //! From the person's wish to call somebody to the first letter: the account is looked up and its keys are checked.
 
+use std::sync::Arc;
+
 use rand::RngExt;
 
 use super::Control;
@@ -33,12 +35,16 @@ impl Control {
             Ok(handle) => handle,
             Err(error) => return self.tell(&error.to_string()),
         };
-        if matches!(self.machine.as_ref().map(|machine| machine.state().0), Some(State::Idle)) && self.dialing.is_none()
-        {
-            let peer = self.contacts.peer(&handle.to_string(), None);
-            self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
+        // Somebody may ring already: whether that is the same account is sure only after the look-up.
+        let state = self.machine.as_ref().map(|machine| machine.state().0);
+        let idle = matches!(state, Some(State::Idle));
+        if (idle || matches!(state, Some(State::Ringing(_)))) && self.dialing.is_none() {
+            if idle {
+                let peer = self.contacts.peer(&handle.to_string(), None);
+                self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
+            }
             if handle.to_string() == identity.handle() {
-                return self.end_view(Outcome::Busy);
+                return self.give_up(&handle, Outcome::Busy);
             }
             self.dials += 1;
             let attempt = self.dials;
@@ -54,26 +60,50 @@ impl Control {
         let Dialing { handle, video, consent, .. } = dialing;
         let chain = match result {
             Ok(chain) => chain,
-            Err(ConnectError::Refused(Refusal::Unknown)) => return self.end_view(Outcome::Unknown),
-            Err(error) => return self.end_view(Outcome::Server(error.to_string())),
+            Err(ConnectError::Refused(Refusal::Unknown)) => return self.give_up(&handle, Outcome::Unknown),
+            Err(error) => return self.give_up(&handle, Outcome::Server(error.to_string())),
         };
         let chain = Chain::decode(&chain).and_then(|chain| chain.verify(clock::unix_now()));
         let peer = match chain {
             Ok(chain) if chain.handle() == handle.to_string() => chain,
-            Ok(_) => return self.end_view(Outcome::Fault("the server gave another account's device list".into())),
-            Err(error) => return self.end_view(Outcome::Fault(error.to_string())),
+            Ok(_) => {
+                let why = "the server gave another account's device list".into();
+                return self.give_up(&handle, Outcome::Fault(why));
+            }
+            Err(error) => return self.give_up(&handle, Outcome::Fault(error.to_string())),
         };
         match self.contacts.check_root(&self.profile, peer.handle(), &peer.root()) {
             Ok(true) => {}
-            Ok(false) => return self.end_view(Outcome::KeyChanged),
+            Ok(false) => return self.give_up(&handle, Outcome::KeyChanged),
             Err(error) => self.tell(&error.to_string()),
         }
         let path_key = self.fresh_path_key();
-        self.switches = (true, video);
         let mut rng = rand::rng();
         let dial = Dial { call: CallId(rng.random()), room: rng.random(), path_key, peer, video };
-        if let Some(machine) = &mut self.machine {
-            machine.dial(dial, consent, clock::now());
+        if self.machine.as_mut().is_some_and(|machine| machine.dial(dial, consent, clock::now())) {
+            self.switches = (true, video);
+        } else {
+            self.give_up(&handle, Outcome::Busy);
         }
+    }
+
+    /// Nobody is rung. If somebody rings us by now, that goes on, and it is said why nothing came of our call.
+    fn give_up(&mut self, handle: &Handle, outcome: Outcome) {
+        match self.machine.as_ref().map(|machine| machine.state().0) {
+            Some(State::Ringing(ringing)) => {
+                let caller = ringing.parties.peer.handle();
+                let text = format!("{caller} is calling you; your own call to {handle} was not made");
+                self.tell(&text);
+            }
+            _ => self.end_view(outcome),
+        }
+    }
+
+    /// Makes the key that the next call's connections show. Gives its public half.
+    pub(super) fn fresh_path_key(&mut self) -> [u8; 32] {
+        let key = ephemeral_key(&mut rand::rng());
+        let public = key.verifying_key().to_bytes();
+        self.path_key = Some(Arc::new(key));
+        public
     }
 }

@@ -1,8 +1,9 @@
 //! Control by itself: what must hold over days, and between one call and the next.
 
 use super::*;
-use crate::call::UserConsent;
+use crate::call::{State, UserConsent};
 use crate::crypto::chain::MAX_HEAD_AGE_S;
+use crate::crypto::letter::Opened;
 use crate::engine::session::PathEvent;
 use crate::media::LeafIndex;
 use crate::net::client::ConnectError;
@@ -90,4 +91,80 @@ async fn a_call_after_a_thread_died_says_so_instead_of_staying_dark() {
     control.start_media(CaptureGrant::for_preview(UserConsent::given_by_person()));
     assert!(control.threads.is_none());
     assert!(control.notice.is_some_and(|(_, text)| text.contains("restart Visavis")));
+}
+
+/// Somebody who rings, and his account as the server gives it.
+fn caller(name: &str) -> (Opened, Vec<u8>) {
+    let identity = Identity::create(&format!("{name}@localhost"), clock::unix_now(), &mut rand::rng());
+    let (chain, device) = (identity.chain().clone(), identity.chain().cards()[0]);
+    let account = chain.with_fresh_head(identity.device(), clock::unix_now()).encode();
+    let content = Content::Invitation { video: true, room: [4; 32], path_key: [5; 32] };
+    (Opened { chain, device, call: CallId([6; 16]), content }, account)
+}
+
+/// Control that dials bob without a picture and is rung, before or after, while he is looked up.
+fn dial_bob_and_be_rung(control: &mut Control, ringing: Opened, rung_first: bool) {
+    let dial = Command::Dial { handle: "bob@localhost".into(), video: false, consent: UserConsent::given_by_person() };
+    if rung_first {
+        control.machine.as_mut().unwrap().handle_letter(ringing, clock::now());
+        control.handle_command(dial);
+    } else {
+        control.handle_command(dial);
+        control.machine.as_mut().unwrap().handle_letter(ringing, clock::now());
+    }
+    control.publish();
+    assert!(control.dialing.is_some() && matches!(control.call, CallView::Incoming { .. }));
+}
+
+#[tokio::test]
+async fn who_calls_somebody_that_is_calling_already_has_answered() {
+    for rung_first in [false, true] {
+        let mut bench = bench();
+        let control = &mut bench.control;
+        let (ringing, account) = caller("bob");
+        dial_bob_and_be_rung(control, ringing, rung_first);
+        control.handle_event(Event::LookedUp(1, Ok(account)));
+        control.perform();
+        control.publish();
+        assert!(matches!(control.call, CallView::Connecting { .. }));
+        assert!(control.path.is_some() && control.deliveries.len() == 1, "enters the caller's room and says yes");
+        assert_eq!(control.machine.as_ref().unwrap().switches(), (true, false), "with the picture as it was dialled");
+    }
+}
+
+#[tokio::test]
+async fn who_is_called_by_somebody_else_meanwhile_is_told_and_calls_nobody() {
+    let (_, of_bob) = caller("bob");
+    for found in [Ok(of_bob), Err(ConnectError::Unreachable)] {
+        for rung_first in [false, true] {
+            let mut bench = bench();
+            let control = &mut bench.control;
+            dial_bob_and_be_rung(control, caller("carol").0, rung_first);
+            control.handle_event(Event::LookedUp(1, found.clone()));
+            control.perform();
+            control.publish();
+            assert!(matches!(control.machine.as_ref().unwrap().state().0, State::Ringing(_)));
+            assert!(matches!(control.call, CallView::Incoming { .. }));
+            assert!(control.path.is_none() && control.deliveries.is_empty());
+            assert!(
+                control.notice.as_ref().is_some_and(|(_, text)| text.starts_with("carol@localhost is calling you"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_persons_answer_to_a_call_takes_the_place_of_the_own_dial() {
+    for answer in [Command::Decline, Command::Accept { video: true, consent: UserConsent::given_by_person() }] {
+        let mut bench = bench();
+        let control = &mut bench.control;
+        let (ringing, account) = caller("bob");
+        dial_bob_and_be_rung(control, ringing, false);
+        control.handle_command(answer);
+        control.perform();
+        let letters = control.deliveries.len();
+        control.handle_event(Event::LookedUp(1, Ok(account)));
+        control.perform();
+        assert!(letters == 1 && control.deliveries.len() == 1);
+    }
 }
