@@ -1,15 +1,15 @@
 //! The bench as other programs use it: options, JSON, CSV, exit codes.
 
+mod support;
+
 use std::process::{Command, Output};
+
+use support::{said, write_tone};
 
 fn bench(options: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
     command.args(["bench", "call", "--seconds", "2", "--size", "160x96"]).args(options);
     command.output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
@@ -41,11 +41,31 @@ fn the_figures_of_a_call_stand_under_their_names() {
     }
     assert!(report["latency_ms"]["capture_to_gpu_done"]["p50"].as_f64().unwrap() > 0.0);
     assert!(report["quality"]["psnr_y"].as_f64().unwrap() > 20.0, "{report}");
+    for stage in ["encode", "seal", "network", "open", "decode", "upload", "gpu"] {
+        assert!(report["stages_ms"][stage].is_object(), "{stage}: {report}");
+    }
+    assert!(report["latency_ms"]["signal_delay"]["p50"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(report["frames"]["skipped"].is_u64() && report["frames"]["frozen_ms"].is_f64(), "{report}");
+    assert!(report["audio"]["mouth_to_ear_ms"].is_null(), "nobody speaks: {report}");
 
     let csv = std::fs::read_to_string(csv).unwrap();
     let columns = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == columns));
     assert_eq!(csv.lines().count() as u64, count("sent") + 1);
+}
+
+#[test]
+fn what_the_caller_says_is_followed_from_mouth_to_ear() {
+    let folder = tempfile::tempdir().unwrap();
+    let (voice, ear) = (folder.path().join("voice.wav"), folder.path().join("ear.wav"));
+    write_tone(&voice);
+    let options = ["--path", "relay", "--json", "-", "--mic", voice.to_str().unwrap(), "--speaker"];
+    let output = bench(&[&options[..], &[ear.to_str().unwrap()]].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mouth_to_ear_ms = report["audio"]["mouth_to_ear_ms"].as_f64().unwrap();
+    assert!(mouth_to_ear_ms > 20.0, "a packet alone is 20 ms long: {report}");
+    assert!(hound::WavReader::open(&ear).unwrap().into_samples::<i16>().map(Result::unwrap).any(|it| it > 2_000));
 }
 
 #[test]

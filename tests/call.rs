@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use slow::slow_road;
-use support::{Bench, Server, said, server_command};
+use support::{Bench, Server, said, server_command, write_tone};
 
 #[test]
 fn two_people_see_each_other_and_both_learn_the_end() {
@@ -231,21 +231,12 @@ fn a_source_that_is_missing_is_said_before_anything_is_opened() {
 #[test]
 fn a_call_with_sound_alone_is_a_call_like_any_other() {
     let bench = Bench::new();
-    let (voice, ear, b) = (bench.path("voice.wav"), bench.path("ear.wav"), bench.path("b.json"));
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(&voice, spec).unwrap();
-    for n in 0..48_000 {
-        writer.write_sample((8_000.0 * (n as f32 * 0.05).sin()) as i16).unwrap();
-    }
-    writer.finalize().unwrap();
+    let (voice, ear, nobody) = (bench.path("voice.wav"), bench.path("ear.wav"), bench.path("nobody.wav"));
+    let (a, b) = (bench.path("a.json"), bench.path("b.json"));
+    write_tone(&voice);
     let silent = ["--video-source", "none", "--mic", "none"];
     let bob = bench.answering("bob", &[&silent[..], &["--auto-accept", "--speaker", &ear, "--stats", &b]].concat());
-    let speaking = ["--video-source", "none", "--mic", &voice, "--speaker", "none", "--seconds", "4"];
+    let speaking = ["--video-source", "none", "--mic", &voice, "--speaker", &nobody, "--seconds", "4", "--stats", &a];
     let alice = bench.call("alice", "bob", &speaking);
     assert!(alice.status.success() && said(&alice).contains("You hung up."), "{}", said(&alice));
     assert!(bob.wait_with_output().unwrap().status.success());
@@ -254,6 +245,9 @@ fn a_call_with_sound_alone_is_a_call_like_any_other() {
     let count = |what: &str| stats["audio"][what].as_f64().unwrap();
     assert!(count("received") >= 150.0 && count("sent") >= 150.0 && count("undecodable") < 1.0, "{stats}");
     assert!(count("mouth_to_ear_ms") > 20.0, "{stats}");
+    let stats = bench.stats("a.json");
+    assert!(stats["audio"]["received"].as_u64() >= Some(150), "silence is sent too: {stats}");
+    assert!(stats["audio"]["mouth_to_ear_ms"].is_null(), "but nobody says it: {stats}");
     let heard: Vec<i16> = hound::WavReader::open(&ear).unwrap().samples().map(Result::unwrap).collect();
     let loud = heard.iter().filter(|sample| sample.unsigned_abs() > 2_000).count();
     assert!(loud > 2 * 48_000, "{loud} loud samples of {}", heard.len());

@@ -229,11 +229,11 @@ fn what_one_says_the_other_hears() {
     let (_, callee) = call.end();
     let heard = read(&ear);
     let likeness = likeness(&said, &heard);
-    println!("correlation {likeness:.3}, mouth to ear {} ms", callee.counts.mouth_to_ear_ms);
+    println!("correlation {likeness:.3}, mouth to ear {:?} ms", callee.counts.mouth_to_ear_ms);
     assert!(likeness > 0.95, "correlation {likeness}; {callee:?}");
     let counts = callee.counts;
     assert!(counts.received >= 200 && counts.sent >= 200, "{counts:?}");
-    assert!(counts.mouth_to_ear_ms > 20.0 && counts.mouth_to_ear_ms < 500.0, "{counts:?}");
+    assert!(counts.mouth_to_ear_ms.is_some_and(|millis| millis > 20.0 && millis < 500.0), "{counts:?}");
     // Where a packet was made up for, a bend may be heard; elsewhere not.
     assert!(clicks(&heard) as u64 <= 4 * (counts.concealed + counts.late), "{} clicks; {counts:?}", clicks(&heard));
 }
@@ -254,7 +254,7 @@ fn sound_passes_a_real_speaker_and_a_real_microphone() {
     let heard = read(&ear);
     let likeness = likeness(&said, &heard);
     println!(
-        "correlation {likeness:.3} there and back, mouth to ear {} and {} ms",
+        "correlation {likeness:.3} there and back, mouth to ear {:?} and {:?} ms",
         bob.counts.mouth_to_ear_ms, alice.counts.mouth_to_ear_ms
     );
     assert!(likeness > 0.9, "correlation {likeness}; {alice:?} {bob:?}");

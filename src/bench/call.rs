@@ -44,6 +44,10 @@ pub struct CallBench {
     pub video: VideoSettings,
     /// Where they come from.
     pub source: VideoChoice,
+    /// What the caller says.
+    pub microphone: SoundChoice,
+    /// Where the callee hears it.
+    pub speaker: SoundChoice,
     /// Which way the packets may go.
     pub path: PathPolicy,
     /// Where the pictures are shown.
@@ -103,6 +107,8 @@ pub struct Measured {
     pub path: PathView,
     /// Pictures against their originals.
     pub quality: Option<Quality>,
+    /// From the caller's microphone to the callee's speaker, where there were both.
+    pub mouth_to_ear_ms: Option<f32>,
     /// What it cost after the warm-up.
     pub spent: Spent,
     /// Name and interface of the GPU.
@@ -171,20 +177,22 @@ impl CallBench {
     }
 
     fn start(&self) -> Result<Pair, BenchError> {
-        let config = |source| EngineConfig {
+        let config = |source, microphone, speaker| EngineConfig {
             video: self.video,
             video_source: Some(source),
-            microphone: Some(SoundChoice::None),
-            speaker: Some(SoundChoice::None),
+            microphone: Some(microphone),
+            speaker: Some(speaker),
             raw_microphone: false,
             path: self.path,
         };
-        let mut answer = config(if self.one_way { VideoChoice::None } else { self.source.clone() });
+        let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None);
+        let source = if self.one_way { VideoChoice::None } else { self.source.clone() };
+        let mut answer = config(source, SoundChoice::None, self.speaker.clone());
         if self.one_way {
             // It encodes nothing, so it need not try encoders.
             answer.video.encoder = EncoderChoice::Aom;
         }
-        Ok(Pair::start(("caller", config(self.source.clone())), ("callee", answer))?)
+        Ok(Pair::start(("caller", call), ("callee", answer))?)
     }
 
     /// Follows the pictures that `from` sends and `to` shows, and ends the call.
@@ -238,6 +246,7 @@ impl CallBench {
             depth,
             path: near.path,
             quality: None,
+            mouth_to_ear_ms: far.sound.counts.mouth_to_ear_ms,
             spent,
             gpu: Default::default(),
         })

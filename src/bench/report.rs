@@ -52,6 +52,15 @@ pub struct CallReport {
     pub rss_mb: f64,
     /// The part of it that is data; the rest are pages of programs and libraries.
     pub own_mb: f64,
+    /// What was heard.
+    pub audio: Audio,
+}
+
+/// What the callee heard of the caller.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Audio {
+    /// From the microphone (or file) to the speaker (or file), smoothed; nothing without both.
+    pub mouth_to_ear_ms: Option<f64>,
 }
 
 /// What was asked for.
@@ -127,6 +136,7 @@ impl CallReport {
         let began = measured.sent.first().and_then(|frame| frame.stamps.get(Stage::Captured)).unwrap_or_default();
         let settled = |stamps: &Stamps| stamps.get(Stage::Captured).is_some_and(|at| at.since(began) >= WARM_UP);
         let shown: Vec<&Stamps> = measured.shown.iter().map(|(_, stamps)| stamps).filter(|s| settled(s)).collect();
+        let sent: Vec<&Stamps> = measured.sent.iter().map(|frame| &frame.stamps).filter(|s| settled(s)).collect();
         let distributions = legs(shown.iter().copied());
         let [whole, ..] = &distributions;
         let latency_ms = BTreeMap::from([
@@ -160,7 +170,7 @@ impl CallReport {
                 received: measured.callee.received,
                 decoded: measured.callee.decoded,
                 presented: measured.shown.len() as u64,
-                frozen_ms: round(frozen_ms(&shown)),
+                frozen_ms: round(frozen_ms(&sent, &shown)),
             },
             latency_ms,
             stages_ms,
@@ -171,6 +181,7 @@ impl CallReport {
             cpu_s_per_s_by_thread: by_thread.filter(|(_, cpu)| *cpu > 0.0).collect(),
             rss_mb: round(spent.rss_mib),
             own_mb: round(spent.own_mib),
+            audio: Audio { mouth_to_ear_ms: measured.mouth_to_ear_ms.map(|millis| round(millis.into())) },
         }
     }
 
@@ -232,6 +243,9 @@ impl fmt::Display for CallReport {
         if let Some(Quality { psnr_y, ssim_y, .. }) = &self.quality {
             write!(f, ", luma PSNR {psnr_y:.1} dB, SSIM {ssim_y:.3}")?;
         }
+        if let Some(mouth_to_ear_ms) = self.audio.mouth_to_ear_ms {
+            write!(f, ", mouth to ear {mouth_to_ear_ms:.0} ms")?;
+        }
         writeln!(
             f,
             "; processor {:.2} s per second, memory {:.0} MiB, {:.0} of it data (two clients and server)",
@@ -281,9 +295,17 @@ fn delay(measured: &Measured, began: Timestamp) -> Durations {
     signal_delay(&sent, &shown)
 }
 
-fn frozen_ms(shown: &[&Stamps]) -> f64 {
-    let times: Vec<Timestamp> = shown.iter().filter_map(|stamps| stamps.get(Stage::GpuDone)).collect();
-    times.windows(2).map(|pair| (pair[1].millis_since(pair[0]) - FROZEN_MS).max(0.0)).sum()
+/// From the first capture to the last: a picture that never gives way to the next stands still until the end.
+fn frozen_ms(sent: &[&Stamps], shown: &[&Stamps]) -> f64 {
+    let (Some(first), Some(last)) = (sent.first(), sent.last()) else { return 0.0 };
+    let (Some(begin), Some(end)) = (first.get(Stage::Captured), last.get(Stage::Captured)) else { return 0.0 };
+    let done = shown.iter().filter_map(|stamps| stamps.get(Stage::GpuDone));
+    let (frozen, newest) = done.fold((0.0, begin), |(frozen, before), at| (frozen + above_limit(before, at), at));
+    frozen + above_limit(newest, end)
+}
+
+fn above_limit(from: Timestamp, to: Timestamp) -> f64 {
+    (to.millis_since(from) - FROZEN_MS).max(0.0)
 }
 
 fn round(value: f64) -> f64 {
@@ -294,16 +316,27 @@ fn round(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn done(millis: i64) -> Stamps {
+    fn at(stage: Stage, millis: i64) -> Stamps {
         let mut stamps = Stamps::new();
-        stamps.set(Stage::GpuDone, Timestamp::from_nanos(millis * 1_000_000));
+        stamps.set(stage, Timestamp::from_nanos(millis * 1_000_000));
         stamps
+    }
+
+    fn frozen(captured: &[i64], done: &[i64]) -> f64 {
+        let stamps = |stage, times: &[i64]| times.iter().map(|millis| at(stage, *millis)).collect::<Vec<_>>();
+        let (sent, shown) = (stamps(Stage::Captured, captured), stamps(Stage::GpuDone, done));
+        frozen_ms(&sent.iter().collect::<Vec<_>>(), &shown.iter().collect::<Vec<_>>())
     }
 
     #[test]
     fn only_what_is_above_200_ms_counts_as_frozen() {
-        let frames = [done(1000), done(1150), done(1500), done(1533)];
-        let frames: Vec<&Stamps> = frames.iter().collect();
-        assert!((frozen_ms(&frames) - 150.0).abs() < 1e-9);
+        assert!((frozen(&[990, 1530], &[1000, 1150, 1500, 1533]) - 150.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn pictures_that_never_come_count_until_the_last_one_was_captured() {
+        assert!((frozen(&[1000, 2000], &[]) - 800.0).abs() < 1e-9);
+        assert!((frozen(&[1000, 2000], &[1010, 1100]) - 700.0).abs() < 1e-9);
+        assert!((frozen(&[1000, 2000], &[1900, 2010]) - 700.0).abs() < 1e-9);
     }
 }

@@ -203,6 +203,12 @@ pub struct BenchCallArgs {
     /// Video rate; by default what the size asks for.
     #[arg(long, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(30..=20_000))]
     pub bitrate: Option<u32>,
+    /// What the caller says: a WAV file (repeated), the system's microphone or one by name, or nothing.
+    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "none", value_parser = parse_sound)]
+    pub mic: SoundChoice,
+    /// Where the callee hears it: a WAV file to record to, the system's speaker or one by name, or nowhere.
+    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "none", value_parser = parse_sound)]
+    pub speaker: SoundChoice,
     /// Which way the packets go.
     #[arg(long, value_enum, default_value_t = PathArg::Direct)]
     pub path: PathArg,

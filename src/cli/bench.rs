@@ -35,6 +35,8 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
         seconds: arguments.seconds,
         video,
         source: arguments.source.clone(),
+        microphone: arguments.mic.clone(),
+        speaker: arguments.speaker.clone(),
         path: arguments.path.into(),
         present: match arguments.present {
             PresentArg::Offscreen => Present::Offscreen,

@@ -90,6 +90,8 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         seconds: arguments.seconds,
         video: VideoSettings::default(),
         source: VideoChoice::Pattern,
+        microphone: SoundChoice::None,
+        speaker: SoundChoice::None,
         path: PathPolicy::Direct,
         present: Present::Offscreen,
         stop: Interrupt::watch(|| {})?.switch(),

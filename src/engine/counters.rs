@@ -39,10 +39,11 @@ impl Smoothed {
         self.0.store(new, Ordering::Relaxed);
     }
 
-    /// Milliseconds.
+    /// Milliseconds, once there is a sample.
     #[must_use]
-    pub fn millis(&self) -> f32 {
-        self.0.load(Ordering::Relaxed) as f32 / 16_000.0
+    pub fn millis(&self) -> Option<f32> {
+        let smoothed = self.0.load(Ordering::Relaxed);
+        (smoothed > 0).then_some(smoothed as f32 / 16_000.0)
     }
 }
 
@@ -152,11 +153,12 @@ mod tests {
     #[test]
     fn smoothing_settles_on_a_steady_value() {
         let smoothed = Smoothed::default();
+        assert_eq!(smoothed.millis(), None);
         smoothed.sample(Duration::from_millis(10));
         for _ in 0..200 {
             smoothed.sample(Duration::from_millis(4));
         }
-        assert!((smoothed.millis() - 4.0).abs() < 0.05, "{}", smoothed.millis());
+        assert!(smoothed.millis().is_some_and(|millis| (millis - 4.0).abs() < 0.05), "{:?}", smoothed.millis());
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct AudioBlock {
 pub struct EncodedAudio {
     /// Number of the block.
     pub id: FrameId,
-    /// When its first sample was at the microphone.
+    /// When its first sample was at the microphone; zero if there was none.
     pub captured: Timestamp,
     /// The Opus packet.
     pub data: Vec<u8>,

@@ -1,5 +1,5 @@
 //! What is sealed of 20 ms of sound: when its first sample was at the microphone (i64 nanoseconds of the sender's clock,
-//! little-endian), then the Opus packet. Always of the same length, because the packet is.
+//! little-endian; 0: there was no microphone), then the Opus packet. Always of the same length, because the packet is.
 
 use crate::media::Timestamp;
 

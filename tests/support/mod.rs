@@ -111,6 +111,21 @@ impl Bench {
     }
 }
 
+/// A second of a tone, to be spoken into a call.
+pub fn write_tone(path: impl AsRef<Path>) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..48_000 {
+        writer.write_sample((8_000.0 * (n as f32 * 0.05).sin()) as i16).unwrap();
+    }
+    writer.finalize().unwrap();
+}
+
 pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

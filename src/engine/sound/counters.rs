@@ -57,8 +57,8 @@ pub struct SoundCounts {
     /// Times that the echo canceller was built anew.
     pub processing_rebuilt: u64,
     /// From the peer's microphone to the own speaker, smoothed; right only if both read the same clock, as two programs
-    /// on one machine do. 0: not known.
-    pub mouth_to_ear_ms: f32,
+    /// on one machine do. Nothing if there was no microphone there, or no speaker (or file) here.
+    pub mouth_to_ear_ms: Option<f32>,
 }
 
 /// The sound of a call as a person sees it.
@@ -196,7 +196,7 @@ impl SoundCounters {
                 samples_lost: self.samples_lost.get(),
                 samples_missing: self.samples_missing.get(),
                 processing_rebuilt: self.processing_rebuilt.get(),
-                mouth_to_ear_ms: (self.mouth_to_ear.millis() * 10.0).round() / 10.0,
+                mouth_to_ear_ms: self.mouth_to_ear.millis().map(|millis| (millis * 10.0).round() / 10.0),
             },
         }
     }

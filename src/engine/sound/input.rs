@@ -94,6 +94,11 @@ impl Input {
         self.current.latency()
     }
 
+    /// Whether there is something to hear with, a device or a file.
+    pub const fn is_there(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether a room is heard.
     pub fn is_acoustic(&self) -> bool {
         self.current.is_acoustic()

@@ -118,6 +118,11 @@ impl Output {
         self.dry_before = dry;
     }
 
+    /// Whether there is something to hear it from, a device or a file.
+    pub const fn is_there(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Whether more has to be played now.
     pub fn is_hungry(&self) -> bool {
         self.current.wanted() > 0

@@ -116,7 +116,8 @@ impl<'a> Player<'a> {
             Playout::Play(packet) => {
                 let heard = now + output.delay() + opus::DELAY;
                 let path = heard.since(packet.captured);
-                if path < LONGEST_PATH {
+                let from_mouth = packet.captured != Timestamp::ZERO && path < LONGEST_PATH;
+                if from_mouth && output.is_there() {
                     self.counters.sound.mouth_to_ear.sample(path);
                 }
                 let decoded = self.decoder.decode(&packet.data, &mut self.block);

@@ -80,7 +80,8 @@ impl SoundSendThread {
                     piece.fill(0.0);
                 }
                 if filled == 0 {
-                    block.at = at;
+                    // Silence in place of a microphone comes from no mouth.
+                    block.at = if input.is_there() { at } else { Timestamp::ZERO };
                 }
                 block.samples[filled..filled + PIECE_SAMPLES].copy_from_slice(&piece);
                 filled += PIECE_SAMPLES;
