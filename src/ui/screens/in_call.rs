@@ -1,6 +1,8 @@
 //! Face to face: the peer's picture over the whole window, the own one in a corner, and controls that leave when nothing
 //! moves. What matters stays: that one is muted, that the connection is gone, which devices are open.
 
+mod bar;
+
 use std::time::Duration;
 
 use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, RichText, Ui, Vec2, pos2, vec2};
@@ -13,22 +15,18 @@ use crate::media::Timestamp;
 use crate::render::{Fit, VideoLook, VideoView};
 use crate::ui::action::Action;
 use crate::ui::icons;
-use crate::ui::shortcuts;
 use crate::ui::theme::{self, glass, space, text};
 use crate::ui::widgets::avatar;
-use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui, menu_item_ui};
-use crate::ui::widgets::meter;
+use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui};
 use crate::ui::widgets::page::heading_ui;
 use crate::ui::widgets::self_view::{self, SelfView};
 
 /// The controls leave when nothing has moved for so long, in seconds.
 const STILL_S: f64 = 3.0;
-/// Height of the bar and the room around it.
-const BAR: f32 = 88.0;
-/// Across, in points.
-const BUTTON: f32 = 52.0;
 /// The share of a picture that may be cut off to fill the window.
 const CROPPED: f32 = 0.2;
+/// Corners of a pane over the picture: round ends.
+const PANE_RADIUS: u8 = 34;
 /// How bright the last picture is while the connection is gone.
 const DIMMED: f32 = 0.35;
 
@@ -78,20 +76,20 @@ impl InCall {
             reconnecting_ui(ui, area);
         }
         if let (true, Some((width, height))) = (view.camera_on, scene.local.picture_size()) {
-            let bar = if shown { BAR } else { 0.0 };
-            self.self_view.self_view_ui(ui, area, width as f32 / height as f32, bar, |painter, rect| {
+            let below = if shown { bar::HEIGHT } else { 0.0 };
+            self.self_view.self_view_ui(ui, area, width as f32 / height as f32, below, |painter, rect| {
                 let radius = f32::from(self_view::RADIUS);
                 scene.local.paint(painter, rect, VideoLook { fit: Fit::Cover, mirror: true, radius, brightness: 1.0 });
             });
         }
         lamps_ui(ui, area, scene.lamps);
         if let Some(words) = scene.hud {
-            hud_ui(ui, area, if shown { BAR } else { space(14) }, words);
+            hud_ui(ui, area, if shown { bar::HEIGHT } else { space(14) }, words);
         }
         let mut done = None;
         if shown {
             self.head_ui(ui, area, view, scene.now);
-            done = bar_ui(ui, area, view, scene.full_screen, &mut self.devices);
+            done = bar::bar_ui(ui, area, view, scene.full_screen, &mut self.devices);
         }
         status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);
@@ -152,7 +150,7 @@ impl InCall {
             .order(Order::Foreground)
             .fixed_pos(area.left_top() + vec2(space(4), space(18)))
             .show(ui.ctx(), |ui| {
-                ui.set_max_size(vec2(width, (area.height() - space(18) - BAR).max(space(40))));
+                ui.set_max_size(vec2(width, (area.height() - space(18) - bar::HEIGHT).max(space(40))));
                 if safety_ui(ui, view) {
                     self.panel = false;
                 }
@@ -215,79 +213,13 @@ fn reconnecting_ui(ui: &mut Ui, area: Rect) {
     });
 }
 
-/// The bar at the bottom.
-fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool, devices: &mut bool) -> Option<Action> {
-    let mut done = None;
-    let at = pos2(area.center().x, area.bottom() - space(4));
-    pane_ui(ui, "call bar", Align2::CENTER_BOTTOM, at, |ui| {
-        ui.spacing_mut().item_spacing.x = space(3);
-        ui.add_space(space(1));
-        let (icon, name, tone) = if view.microphone_on {
-            (icons::MICROPHONE, "Mute microphone", Tone::Glass)
-        } else {
-            (icons::MICROPHONE_OFF, "Unmute microphone", Tone::GlassOff)
-        };
-        let microphone = ui.add(round(icon, name, tone).hint(shortcuts::MICROPHONE.words));
-        if view.microphone_on {
-            level_ui(ui, microphone.rect, view.sound.own_level_dbfs);
-        }
-        if microphone.clicked() {
-            done = Some(Action::Microphone(!view.microphone_on));
-        }
-        let (icon, name, tone) = if view.camera_on {
-            (icons::CAMERA, "Turn camera off", Tone::Glass)
-        } else {
-            (icons::CAMERA_OFF, "Turn camera on", Tone::GlassOff)
-        };
-        if ui.add(round(icon, name, tone).hint(shortcuts::CAMERA.words)).clicked() {
-            done = Some(Action::Camera(!view.camera_on));
-        }
-        let more = ui.add(round(icons::MORE, "More", Tone::Glass));
-        Popup::menu(&more).align(egui::RectAlign::TOP).gap(space(4)).show(|ui| {
-            ui.set_width(240.0);
-            let (icon, words) =
-                if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
-            if menu_item_ui(ui, icon, words, None) {
-                done = Some(Action::Speaker(!view.speaker_on));
-            }
-            if menu_item_ui(ui, icons::SETTINGS, "Camera and sound", None) {
-                *devices = true;
-                done = Some(Action::ListDevices);
-            }
-            let (icon, words) = if full_screen {
-                (icons::LEAVE_FULL_SCREEN, "Leave full screen")
-            } else {
-                (icons::FULL_SCREEN, "Full screen")
-            };
-            for (icon, words, keys, action) in [
-                (icon, words, shortcuts::FULL_SCREEN.words, Action::ToggleFullScreen),
-                (icons::FIGURES, "Figures", shortcuts::HUD.words, Action::ToggleHud),
-                (icons::KEYBOARD, "Shortcuts", shortcuts::HELP.words, Action::ToggleHelp),
-            ] {
-                if menu_item_ui(ui, icon, words, Some(keys)) {
-                    done = Some(action);
-                }
-            }
-        });
-        if ui.add(round(icons::HANG_UP, "Hang up", Tone::Stop).hint(shortcuts::HANG_UP.words)).clicked() {
-            done = Some(Action::HangUp);
-        }
-        ui.add_space(space(1));
-    });
-    done
-}
-
-const fn round(icon: char, name: &str, tone: Tone) -> IconButton<'_> {
-    IconButton::new(icon, name, tone).diameter(BUTTON)
-}
-
 /// What must not be missed: muted, unheard, a device that is not there. At the top in the middle, below each other;
 /// that one is muted stands in the place of the bar when it has gone.
 fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, now: Timestamp) {
     let sound = &view.sound;
     if !view.microphone_on && (!shown || sound.speaking_while_muted) {
         let words = if sound.speaking_while_muted { "You are muted, and you are speaking" } else { "You are muted" };
-        let above = if shown { BAR } else { space(4) };
+        let above = if shown { bar::HEIGHT } else { space(4) };
         let at = pos2(area.center().x, area.bottom() - above);
         remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, icons::MICROPHONE_OFF, words);
     }
@@ -324,21 +256,6 @@ fn remark_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, icon: char, wor
     });
 }
 
-/// How loud it is here, as an arc around the microphone's button.
-fn level_ui(ui: &Ui, button: Rect, level_dbfs: f32) {
-    let share = meter::share(level_dbfs);
-    if share <= 0.0 {
-        return;
-    }
-    let (centre, radius) = (button.center(), button.width() / 2.0 + 1.0);
-    let point = |step: f32| {
-        let angle = std::f32::consts::PI * (0.5 + step);
-        centre + vec2(angle.cos(), angle.sin()) * radius
-    };
-    let arc = (-12..=12).map(|step| point(share * step as f32 / 12.0)).collect();
-    ui.painter().line(arc, egui::Stroke::new(2.5, glass::LIVE));
-}
-
 /// Which devices are open, whatever the switches say.
 fn lamps_ui(ui: &Ui, area: Rect, lamps: Lamps) {
     let mut at = area.right_top() + vec2(-space(7), space(7));
@@ -369,7 +286,7 @@ fn hud_ui(ui: &Ui, area: Rect, above: f32, words: &str) {
 /// A dark pane over the picture, in a row.
 fn pane_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, contents: impl FnOnce(&mut Ui)) {
     Area::new(Id::unique(name)).pivot(pivot).fixed_pos(at).order(Order::Middle).show(ui.ctx(), |ui| {
-        let frame = Frame::new().fill(glass::PANE).corner_radius(BUTTON as u8 / 2 + 8).inner_margin(Margin::same(8));
+        let frame = Frame::new().fill(glass::PANE).corner_radius(PANE_RADIUS).inner_margin(Margin::same(8));
         frame.show(ui, |ui| ui.with_layout(Layout::left_to_right(Align::Center), contents));
     });
 }
