@@ -122,6 +122,14 @@ impl Person {
         self.window.run_steps(3);
     }
 
+    /// Moves the pointer, which brings the controls of a call back.
+    fn stir(&mut self) {
+        for x in [20.0, 24.0] {
+            self.window.event(egui::Event::PointerMoved(egui::pos2(x, 500.0)));
+            self.window.step();
+        }
+    }
+
     fn sees(&self, words: &str) -> bool {
         self.window.query_all_by_label_contains(words).next().is_some()
     }
@@ -189,12 +197,26 @@ fn a_whole_call_is_clicked_through_on_both_sides() {
     alice.press("Mute microphone");
     alice.see("Unmute microphone");
     bob.see("muted");
+    alice.press("Choose microphone");
+    alice.see("Microphone: No microphone");
+    alice.window.key_press(Key::Escape);
+    alice.window.run_steps(3);
+    bob.press("Choose camera");
+    bob.press("Camera: No camera");
+    alice.see("Their camera is off");
+    bob.until("the camera's handle is dropped", |window| window.query_by_label("Camera is on").is_none());
+    bob.press("Choose camera");
+    assert_eq!(bob.nameless(), [""; 0]);
+    bob.press("Camera: Moving test pattern");
+    bob.see("Camera is on");
+    alice.until("bob is seen again", |window| window.query_by_label("Their camera is off").is_none());
     bob.shortcut(Key::V);
     bob.see("Camera off");
     alice.see("Their camera is off");
     bob.until("the camera's handle is dropped", |window| window.query_by_label("Camera is on").is_none());
     assert!(!bob.opens.open_now().0);
 
+    alice.stir();
     alice.press("Security of this call");
     bob.press("Security of this call");
     let number = |person: &Person| {

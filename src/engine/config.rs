@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::net::PathPolicy;
 
+/// What a file is called where device names stand: it is shown there, and cannot be chosen.
+pub const FILE_SETTING: &str = "file ";
+
 /// Where pictures come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VideoChoice {
@@ -52,6 +55,17 @@ impl VideoChoice {
             name => Self::Device(name.map(str::to_owned)),
         }
     }
+
+    /// The name that it has in the settings; a file has one for showing only.
+    #[must_use]
+    pub fn setting(&self) -> Option<String> {
+        match self {
+            Self::Pattern => Some("pattern".into()),
+            Self::File(path) => Some(format!("{FILE_SETTING}{}", path.display())),
+            Self::Device(name) => name.clone(),
+            Self::None => Some("none".into()),
+        }
+    }
 }
 
 impl SoundChoice {
@@ -72,6 +86,16 @@ impl SoundChoice {
         match name {
             Some("none") => Self::None,
             name => Self::Device(name.map(str::to_owned)),
+        }
+    }
+
+    /// The name that it has in the settings; a file has one for showing only.
+    #[must_use]
+    pub fn setting(&self) -> Option<String> {
+        match self {
+            Self::File(path) => Some(format!("{FILE_SETTING}{}", path.display())),
+            Self::Device(name) => name.clone(),
+            Self::None => Some("none".into()),
         }
     }
 }
@@ -154,6 +178,15 @@ mod tests {
         assert_eq!(VideoChoice::parse("a.y4m"), VideoChoice::File("a.y4m".into()));
         assert_eq!(SoundChoice::parse("none"), SoundChoice::None);
         assert_eq!(SoundChoice::parse("device"), SoundChoice::Device(None));
+    }
+
+    #[test]
+    fn what_the_settings_name_they_name_the_same_way_back() {
+        for name in [None, Some("none"), Some("pattern"), Some("HD Webcam")] {
+            assert_eq!(VideoChoice::from_setting(name).setting().as_deref(), name);
+            assert_eq!(SoundChoice::from_setting(name).setting().as_deref(), name);
+        }
+        assert_eq!(SoundChoice::parse("a.wav").setting().as_deref(), Some("file a.wav"));
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub struct Snapshot {
     pub contacts: Arc<[Contact]>,
     /// The devices that there were when [`Command::ListDevices`] was last answered.
     pub devices: Option<Arc<DeviceList>>,
-    /// Chosen devices.
+    /// Chosen devices, or what the engine was started with in their place.
     pub chosen: DeviceChoice,
     /// Own camera, in a call or a preview.
     pub camera: DeviceState,

@@ -32,6 +32,8 @@ pub const SPEAKER_OFF: char = '\u{e45a}';
 pub const NO_CONNECTION: char = '\u{e4f2}';
 /// It worked.
 pub const DONE: char = '\u{e184}';
+/// The chosen one of several.
+pub const CHOSEN: char = '\u{e182}';
 /// Calling is not possible.
 pub const PROHIBITED: char = '\u{e3de}';
 /// Changing a name.

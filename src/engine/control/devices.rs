@@ -23,24 +23,40 @@ impl Control {
         self.tell_error(started);
     }
 
-    /// Keeps a choice and uses it at once. It outranks what the engine was started with.
+    /// What is chosen: what the engine was started with, or else what the profile keeps.
+    pub(super) fn chosen(&self) -> DeviceChoice {
+        DeviceChoice {
+            camera: self.video_source().setting(),
+            microphone: self.microphone().setting(),
+            speaker: self.speaker().setting(),
+        }
+    }
+
+    /// Keeps what is chosen anew and uses it at once. There it outranks what the engine was started with; the rest stays
+    /// as it is.
     pub(super) fn choose_devices(&mut self, choice: DeviceChoice) {
+        let before = self.chosen();
+        let camera_changed = choice.camera != before.camera;
+        if camera_changed {
+            (self.devices.camera, self.config.video_source) = (choice.camera, None);
+        }
+        if choice.microphone != before.microphone {
+            (self.devices.microphone, self.config.microphone) = (choice.microphone, None);
+        }
+        if choice.speaker != before.speaker {
+            (self.devices.speaker, self.config.speaker) = (choice.speaker, None);
+        }
         let kept = self.profile.settings().and_then(|mut settings| {
-            settings.devices = choice.clone();
+            settings.devices = self.devices.clone();
             self.profile.save_settings(&settings)
         });
         self.tell_error(kept);
-        self.config.microphone = None;
-        self.config.speaker = None;
-        let camera_changed = choice.camera != self.devices.camera || self.config.video_source.is_some();
-        self.devices = choice;
         let (microphone, speaker) = (self.microphone(), self.speaker());
         if let Some(threads) = &mut self.threads {
             let _ = threads.microphone.push(microphone);
             let _ = threads.speaker.push(speaker);
         }
         if camera_changed {
-            self.config.video_source = None;
             let source = self.video_source();
             let shares = [self.threads.as_ref().map(|it| &it.share), self.preview.as_ref().map(|it| &it.share)];
             shares.into_iter().flatten().for_each(|share| share.choose(source.clone()));
@@ -100,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Engine;
-    use crate::engine::config::EngineConfig;
+    use crate::engine::config::{EngineConfig, SoundChoice};
     use crate::engine::handle::{Command, EngineHandle, Snapshot};
     use crate::store::profile::Profile;
 
@@ -149,6 +165,28 @@ mod tests {
         wait(&mut handle, |now| matches!(now.camera, DeviceState::Open { .. }));
         drop(engine);
         assert!(!handle.device_opens.open_now().0, "an engine that ends closes its devices");
+    }
+
+    #[test]
+    fn a_choice_changes_nothing_that_was_not_chosen_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = EngineConfig {
+            video_source: Some(VideoChoice::Pattern),
+            microphone: Some(SoundChoice::File("voice.wav".into())),
+            speaker: Some(SoundChoice::None),
+            ..EngineConfig::default()
+        };
+        let (engine, mut handle) = Engine::start(Profile::open(folder.path()).unwrap(), config).unwrap();
+        let started = wait(&mut handle, |now| now.started).chosen;
+        let names = [&started.camera, &started.microphone, &started.speaker].map(|name| name.as_deref().unwrap());
+        assert_eq!(names, ["pattern", "file voice.wav", "none"]);
+        let other = DeviceChoice { camera: None, ..started.clone() };
+        assert!(handle.send(Command::ChooseDevices(other.clone())));
+        wait(&mut handle, |now| now.chosen == other);
+        engine.shutdown().unwrap();
+        // What was only started with is not kept for another time.
+        let (_engine, mut handle) = start(folder.path());
+        wait(&mut handle, |now| now.started && now.chosen == DeviceChoice::default());
     }
 
     #[test]

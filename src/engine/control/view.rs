@@ -24,7 +24,7 @@ impl Control {
             trying_encoders: self.trying_encoders,
             contacts: self.contacts.view(),
             devices: self.device_list.clone(),
-            chosen: self.devices.clone(),
+            chosen: self.chosen(),
             camera: self.camera_state(),
             appearance: self.appearance,
             call: self.call.clone(),

@@ -1,6 +1,9 @@
 //! Choice of camera, microphone and speaker, with a look at oneself: a part of the settings and of the first run.
 
-use egui::{Align2, ComboBox, CornerRadius, RichText, Sense, Ui, vec2};
+pub mod choice;
+
+use choice::Kind;
+use egui::{Align2, CornerRadius, RichText, Sense, Ui, vec2};
 
 use crate::engine::handle::{DeviceState, Snapshot};
 use crate::render::{Fit, VideoLook, VideoView};
@@ -9,10 +12,6 @@ use crate::ui::icons;
 use crate::ui::theme::{self, CONTROL_HEIGHT, glass, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone, icon_at};
 use crate::ui::widgets::page::{alert_ui, remark_ui, sentence};
-
-/// What the settings call no device at all, and the moving test pattern.
-const NONE: &str = "none";
-const PATTERN: &str = "pattern";
 
 /// Width of the preview.
 const PREVIEW: f32 = 400.0;
@@ -31,16 +30,14 @@ pub fn choices_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
         remark_ui(ui, "Looking for devices…");
         return done;
     };
-    let mut chosen = snapshot.chosen.clone();
-    let pattern = [(PATTERN, "Moving test pattern"), (NONE, "No camera")];
-    choice_ui(ui, "Camera", &mut chosen.camera, &list.cameras, &pattern);
-    choice_ui(ui, "Microphone", &mut chosen.microphone, &list.microphones, &[(NONE, "No microphone")]);
-    choice_ui(ui, "Speaker", &mut chosen.speaker, &list.speakers, &[(NONE, "No speaker")]);
+    let mut choice = snapshot.chosen.clone();
+    for kind in [Kind::Camera, Kind::Microphone, Kind::Speaker] {
+        if choice::list_ui(ui, kind, &mut choice, list) {
+            done = Some(Action::ChooseDevices(choice.clone()));
+        }
+    }
     for problem in &list.problems {
         alert_ui(ui, problem, false);
-    }
-    if chosen != snapshot.chosen {
-        done = done.or(Some(Action::ChooseDevices(chosen)));
     }
     if ui.add(TextButton::new("Look for devices again", Tone::Quiet).icon(icons::AGAIN)).clicked() {
         done = done.or(Some(Action::ListDevices));
@@ -80,49 +77,4 @@ fn preview_ui(ui: &mut Ui, camera: &DeviceState, local: &VideoView) -> Option<Ac
         Align2::CENTER_BOTTOM.anchor_size(rect.center_bottom() - vec2(0.0, space(3)), vec2(232.0, CONTROL_HEIGHT));
     let button = TextButton::new(words, Tone::Glass).icon(icon).width(place.width());
     ui.place(place, button).clicked().then_some(action)
-}
-
-/// One choice: the system's own, a device by name, or one of `others` (as the settings and as people call it).
-fn choice_ui(ui: &mut Ui, what: &str, chosen: &mut Option<String>, names: &[String], others: &[(&str, &str)]) {
-    let palette = theme::palette(ui.ctx());
-    let label = ui.label(RichText::new(what).size(text::SMALL).color(palette.weak));
-    let system = match names.first() {
-        Some(first) => format!("As the system chooses ({first})"),
-        None => format!("As the system chooses (no {} found)", what.to_lowercase()),
-    };
-    let shown = match chosen.as_deref() {
-        None => system.clone(),
-        Some(chosen) => others
-            .iter()
-            .find(|(setting, _)| *setting == chosen)
-            .map_or_else(|| missing(chosen, names), |(_, words)| (*words).to_owned()),
-    };
-    let width = ui.available_width().min(448.0);
-    let combo = ComboBox::from_id_salt(what).width(width).truncate().selected_text(shown).show_ui(ui, |ui| {
-        ui.selectable_value(chosen, None, system);
-        for name in names {
-            ui.selectable_value(chosen, Some(name.clone()), name);
-        }
-        for (setting, words) in others {
-            ui.selectable_value(chosen, Some((*setting).to_owned()), *words);
-        }
-    });
-    combo.response.labelled_by(label.id);
-    ui.add_space(space(1));
-}
-
-/// A chosen device, and whether it is there.
-fn missing(chosen: &str, names: &[String]) -> String {
-    if names.iter().any(|name| name == chosen) { chosen.to_owned() } else { format!("{chosen} (not connected)") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chosen_device_that_is_not_there_is_said() {
-        assert_eq!(missing("Webcam", &["Webcam".into()]), "Webcam");
-        assert_eq!(missing("Webcam", &[]), "Webcam (not connected)");
-    }
 }

@@ -89,7 +89,7 @@ impl InCall {
         let mut done = None;
         if shown {
             self.head_ui(ui, area, view, scene.now);
-            done = bar::bar_ui(ui, area, view, scene.full_screen, &mut self.devices);
+            done = bar::bar_ui(ui, area, view, scene, &mut self.devices);
         }
         status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);

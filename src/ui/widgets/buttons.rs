@@ -1,8 +1,12 @@
 //! Buttons: round ones with an icon, wide ones with words. Every one has a name for screen readers, a tooltip where the
 //! words are missing, and a visible ring when it has the keyboard.
 
-use egui::{Align2, Color32, CornerRadius, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, Widget, WidgetInfo};
+use egui::{
+    Align2, Color32, CornerRadius, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, TextStyle, TextWrapMode,
+    Ui, Vec2, Widget, WidgetInfo, WidgetText,
+};
 
+use crate::ui::icons;
 use crate::ui::theme::{self, glass, space, text};
 
 /// What a button is for, which decides its colours.
@@ -196,8 +200,27 @@ impl Widget for TextButton<'_> {
 /// A line of a menu, with an icon and perhaps the keys that do the same. True: it was chosen, and the menu closes.
 pub fn menu_item_ui(ui: &mut Ui, icon: char, words: &str, keys: Option<&str>) -> bool {
     let palette = theme::palette(ui.ctx());
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 36.0), Sense::click());
+    let response = menu_line_ui(ui, Some(icon), words);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, words));
+    if let Some(keys) = keys {
+        let right = response.rect.right_center() - egui::vec2(space(3), 0.0);
+        ui.painter().text(right, Align2::RIGHT_CENTER, keys, theme::plain(text::SMALL), palette.weak);
+    }
+    closes(ui, &response)
+}
+
+/// A line of a menu that is one of several, marked if it is the chosen one; `name` is what a screen reader says. True: it
+/// was chosen, and the menu closes.
+pub fn menu_choice_ui(ui: &mut Ui, words: &str, name: &str, chosen: bool) -> bool {
+    let response = menu_line_ui(ui, chosen.then_some(icons::CHOSEN), words);
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+    closes(ui, &response)
+}
+
+/// A line of a menu without a name yet. Words that do not fit are cut off and stand in the tooltip.
+fn menu_line_ui(ui: &mut Ui, icon: Option<char>, words: &str) -> Response {
+    let palette = theme::palette(ui.ctx());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 36.0), Sense::click());
     let radius = CornerRadius::same(theme::BUTTON_RADIUS - 2);
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, radius, palette.hover);
@@ -205,18 +228,22 @@ pub fn menu_item_ui(ui: &mut Ui, icon: char, words: &str, keys: Option<&str>) ->
     if response.has_focus() {
         ui.painter().rect_stroke(rect, radius, Stroke::new(2.0, palette.focus), StrokeKind::Inside);
     }
-    let middle = rect.center().y;
-    icon_at(ui, egui::pos2(rect.left() + space(5), middle), icon, 18.0, palette.text);
-    let (left, right) = (egui::pos2(rect.left() + space(10), middle), egui::pos2(rect.right() - space(3), middle));
-    ui.painter().text(left, Align2::LEFT_CENTER, words, theme::plain(text::BODY), palette.text);
-    if let Some(keys) = keys {
-        ui.painter().text(right, Align2::RIGHT_CENTER, keys, theme::plain(text::SMALL), palette.weak);
+    if let Some(icon) = icon {
+        icon_at(ui, rect.left_center() + egui::vec2(space(5), 0.0), icon, 18.0, palette.text);
     }
-    let chosen = response.clicked();
-    if chosen {
+    let place = Rect::from_x_y_ranges(rect.left() + space(10)..=rect.right() - space(3), rect.y_range());
+    let shown = WidgetText::from(RichText::new(words).font(theme::plain(text::BODY)));
+    let galley = shown.into_galley(ui, Some(TextWrapMode::Truncate), place.width(), TextStyle::Body);
+    let cut_off = galley.elided;
+    ui.painter().galley(Align2::LEFT_CENTER.align_size_within_rect(galley.size(), place).min, galley, palette.text);
+    if cut_off { response.on_hover_text(words) } else { response }
+}
+
+fn closes(ui: &Ui, line: &Response) -> bool {
+    if line.clicked() {
         ui.close();
     }
-    chosen
+    line.clicked()
 }
 
 /// Paints an icon with its middle at `centre`.

@@ -1,11 +1,12 @@
-//! The bar at the bottom of a call: microphone, camera, more, hang up.
+//! The bar at the bottom of a call: microphone and camera, each with a caret for the choice of device, more, hang up.
 
-use egui::{Align2, Popup, Rect, Ui, pos2, vec2};
+use egui::{Align2, Popup, Rect, RectAlign, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::pane_ui;
-use crate::engine::handle::ActiveView;
+use super::{Scene, pane_ui};
+use crate::engine::handle::{ActiveView, Snapshot};
 use crate::ui::action::Action;
 use crate::ui::icons;
+use crate::ui::screens::devices::choice::{self, Kind};
 use crate::ui::shortcuts;
 use crate::ui::theme::{glass, space};
 use crate::ui::widgets::buttons::{IconButton, Tone, menu_item_ui};
@@ -13,73 +14,130 @@ use crate::ui::widgets::meter;
 
 /// Height of the bar and the room around it.
 pub const HEIGHT: f32 = 88.0;
-/// Across, in points.
+/// Width of the whole bar where there is room for it; in narrower windows everything shrinks.
+const WIDTH: f32 = 350.0;
+/// A round button, across.
 const BUTTON: f32 = 52.0;
+/// Width of a caret beside one.
+const CARET: f32 = 28.0;
+/// Widths of the menus.
+const MENU: f32 = 240.0;
+const DEVICE_MENU: f32 = 320.0;
 
 /// Draws the bar; `devices` opens the choice of all devices.
-pub fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, full_screen: bool, devices: &mut bool) -> Option<Action> {
+pub fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, scene: &Scene, devices: &mut bool) -> Option<Action> {
     let mut done = None;
+    let scale = ((area.width() - space(4)) / WIDTH).min(1.0);
     let at = pos2(area.center().x, area.bottom() - space(4));
     pane_ui(ui, "call bar", Align2::CENTER_BOTTOM, at, |ui| {
-        ui.spacing_mut().item_spacing.x = space(3);
-        ui.add_space(space(1));
+        ui.spacing_mut().item_spacing.x = scale * space(3);
+        ui.add_space(scale * space(1));
         let (icon, name, tone) = if view.microphone_on {
             (icons::MICROPHONE, "Mute microphone", Tone::Glass)
         } else {
             (icons::MICROPHONE_OFF, "Unmute microphone", Tone::GlassOff)
         };
-        let microphone = ui.add(round(icon, name, tone).hint(shortcuts::MICROPHONE.words));
+        let button = IconButton::new(icon, name, tone).hint(shortcuts::MICROPHONE.words);
+        let (microphone, caret) = with_caret_ui(ui, button, scale, "Choose microphone");
         if view.microphone_on {
             level_ui(ui, microphone.rect, view.sound.own_level_dbfs);
         }
         if microphone.clicked() {
             done = Some(Action::Microphone(!view.microphone_on));
         }
+        let kinds = [Kind::Microphone, Kind::Speaker];
+        done = done.take().or(device_menu_ui(&caret, area, &kinds, scene.snapshot));
         let (icon, name, tone) = if view.camera_on {
             (icons::CAMERA, "Turn camera off", Tone::Glass)
         } else {
             (icons::CAMERA_OFF, "Turn camera on", Tone::GlassOff)
         };
-        if ui.add(round(icon, name, tone).hint(shortcuts::CAMERA.words)).clicked() {
+        let button = IconButton::new(icon, name, tone).hint(shortcuts::CAMERA.words);
+        let (camera, caret) = with_caret_ui(ui, button, scale, "Choose camera");
+        if camera.clicked() {
             done = Some(Action::Camera(!view.camera_on));
         }
-        let more = ui.add(round(icons::MORE, "More", Tone::Glass));
-        Popup::menu(&more).align(egui::RectAlign::TOP).gap(space(4)).show(|ui| {
-            ui.set_width(240.0);
-            let (icon, words) =
-                if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
-            if menu_item_ui(ui, icon, words, None) {
-                done = Some(Action::Speaker(!view.speaker_on));
-            }
-            if menu_item_ui(ui, icons::SETTINGS, "Camera and sound", None) {
-                *devices = true;
-                done = Some(Action::ListDevices);
-            }
-            let (icon, words) = if full_screen {
-                (icons::LEAVE_FULL_SCREEN, "Leave full screen")
-            } else {
-                (icons::FULL_SCREEN, "Full screen")
-            };
-            for (icon, words, keys, action) in [
-                (icon, words, shortcuts::FULL_SCREEN.words, Action::ToggleFullScreen),
-                (icons::FIGURES, "Figures", shortcuts::HUD.words, Action::ToggleHud),
-                (icons::KEYBOARD, "Shortcuts", shortcuts::HELP.words, Action::ToggleHelp),
-            ] {
-                if menu_item_ui(ui, icon, words, Some(keys)) {
-                    done = Some(action);
-                }
-            }
-        });
-        if ui.add(round(icons::HANG_UP, "Hang up", Tone::Stop).hint(shortcuts::HANG_UP.words)).clicked() {
+        done = done.take().or(device_menu_ui(&caret, area, &[Kind::Camera], scene.snapshot));
+        let more = ui.add(IconButton::new(icons::MORE, "More", Tone::Glass).diameter(scale * BUTTON));
+        done = done.take().or(more_ui(&more, area, view, scene.full_screen, devices));
+        let hang_up = IconButton::new(icons::HANG_UP, "Hang up", Tone::Stop).hint(shortcuts::HANG_UP.words);
+        if ui.add(hang_up.diameter(scale * BUTTON)).clicked() {
             done = Some(Action::HangUp);
         }
-        ui.add_space(space(1));
+        ui.add_space(scale * space(1));
     });
     done
 }
 
-const fn round(icon: char, name: &str, tone: Tone) -> IconButton<'_> {
-    IconButton::new(icon, name, tone).diameter(BUTTON)
+/// A round button and a caret beside it, on one ground.
+fn with_caret_ui(ui: &mut Ui, button: IconButton, scale: f32, caret: &str) -> (Response, Response) {
+    let (across, width) = (scale * BUTTON, scale * CARET);
+    let (rect, _) = ui.allocate_exact_size(vec2(across + width, across), Sense::hover());
+    ui.painter().rect_filled(rect, across / 2.0, glass::BUTTON);
+    let (left, right) = rect.split_left_right_at_x(rect.left() + across);
+    let button = ui.place(left, button.diameter(across));
+    (button, caret_ui(ui, right, caret))
+}
+
+/// What opens a menu above: the right end of a ground with round ends.
+fn caret_ui(ui: &Ui, rect: Rect, name: &str) -> Response {
+    let response = ui.interact(rect, ui.scope_id().with(name), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    let (painter, radius) = (ui.painter(), rect.height() / 2.0);
+    let highlight = rect.shrink2(vec2(0.0, rect.height() * 0.14)).translate(vec2(-rect.width() * 0.12, 0.0));
+    if response.hovered() {
+        painter.rect_filled(highlight, radius, glass::BUTTON_HOVER);
+    }
+    if response.has_focus() {
+        painter.rect_stroke(highlight, radius, Stroke::new(2.0, glass::FOCUS), StrokeKind::Outside);
+    }
+    let (middle, reach) = (highlight.center(), rect.width() * 0.2);
+    let points = [(-reach, 0.5 * reach), (0.0, -0.5 * reach), (reach, 0.5 * reach)];
+    let line = points.map(|(x, y)| middle + vec2(x, y)).to_vec();
+    painter.line(line, Stroke::new(2.0, glass::TEXT));
+    response.on_hover_text(name)
+}
+
+/// The menu of these kinds of devices above a caret. The system is asked for them when it opens.
+fn device_menu_ui(caret: &Response, area: Rect, kinds: &[Kind], snapshot: &Snapshot) -> Option<Action> {
+    let opens = caret.clicked() && !Popup::is_id_open(&caret.ctx, Popup::default_response_id(caret));
+    let menu = Popup::menu(caret).align(RectAlign::TOP).gap(space(4)).show(|ui| {
+        ui.set_width(DEVICE_MENU.min(area.width() - space(10)));
+        choice::menu_ui(ui, kinds, snapshot, (area.height() - HEIGHT - space(16)).max(space(20)))
+    });
+    menu.and_then(|menu| menu.inner).or(opens.then_some(Action::ListDevices))
+}
+
+/// The menu with the rest.
+fn more_ui(more: &Response, area: Rect, view: &ActiveView, full_screen: bool, devices: &mut bool) -> Option<Action> {
+    let mut done = None;
+    Popup::menu(more).align(RectAlign::TOP).gap(space(4)).show(|ui| {
+        ui.set_width(MENU.min(area.width() - space(10)));
+        let (icon, words) =
+            if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
+        if menu_item_ui(ui, icon, words, None) {
+            done = Some(Action::Speaker(!view.speaker_on));
+        }
+        if menu_item_ui(ui, icons::SETTINGS, "Camera and sound", None) {
+            *devices = true;
+            done = Some(Action::ListDevices);
+        }
+        let (icon, words) = if full_screen {
+            (icons::LEAVE_FULL_SCREEN, "Leave full screen")
+        } else {
+            (icons::FULL_SCREEN, "Full screen")
+        };
+        for (icon, words, keys, action) in [
+            (icon, words, shortcuts::FULL_SCREEN.words, Action::ToggleFullScreen),
+            (icons::FIGURES, "Figures", shortcuts::HUD.words, Action::ToggleHud),
+            (icons::KEYBOARD, "Shortcuts", shortcuts::HELP.words, Action::ToggleHelp),
+        ] {
+            if menu_item_ui(ui, icon, words, Some(keys)) {
+                done = Some(action);
+            }
+        }
+    });
+    done
 }
 
 /// How loud it is here, as an arc around the microphone's button.
@@ -94,5 +152,5 @@ fn level_ui(ui: &Ui, button: Rect, level_dbfs: f32) {
         centre + vec2(angle.cos(), angle.sin()) * radius
     };
     let arc = (-12..=12).map(|step| point(share * step as f32 / 12.0)).collect();
-    ui.painter().line(arc, egui::Stroke::new(2.5, glass::LIVE));
+    ui.painter().line(arc, Stroke::new(2.5, glass::LIVE));
 }
