@@ -243,6 +243,34 @@ fn a_whole_call_is_clicked_through_on_both_sides() {
 }
 
 #[test]
+fn a_muted_person_is_heard_while_space_is_held_and_a_focused_control_keeps_its_space() {
+    let world = World::new();
+    let (mut alice, mut bob) = world.two();
+    alice.press("Video call to bob");
+    bob.press("Accept without camera");
+    alice.press("Mute microphone");
+    alice.see("Unmute microphone");
+    bob.see("muted");
+    alice.window.key_down(Key::Space);
+    alice.see("Talking while Space is held");
+    alice.see("Mute microphone");
+    bob.until("she is heard", |window| window.query_by_label("muted").is_none());
+    alice.window.key_up(Key::Space);
+    alice.see("Unmute microphone");
+    bob.see("muted");
+    assert!(!alice.sees("Talking while Space is held"));
+
+    alice.window.get_by_label("Unmute microphone").focus();
+    alice.window.run_steps(2);
+    alice.window.key_press(Key::Space);
+    alice.see("Mute microphone");
+    alice.window.run_steps(3);
+    assert!(!alice.sees("Talking while Space is held") && alice.window.query_by_label("Mute microphone").is_some());
+    alice.shortcut(Key::H);
+    bob.see("They hung up.");
+}
+
+#[test]
 fn declining_cancelling_and_answering_without_a_camera_are_told_to_the_other_side() {
     let world = World::new();
     let (mut alice, mut bob) = world.two();

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use egui::{CentralPanel, Context, Frame, Ui, UserAttentionType, ViewportCommand};
+use egui::{CentralPanel, Context, Frame, Popup, Ui, UserAttentionType, ViewportCommand};
 
 use super::action::{Action, Page};
 use super::hud::{self, Hud};
 use super::icons;
+use super::push_to_talk::PushToTalk;
 use super::screens::contacts::Contacts;
 use super::screens::in_call::{InCall, Lamps, Scene};
 use super::screens::welcome::Welcome;
@@ -36,6 +37,7 @@ pub struct App {
     local: VideoView,
     hud: Option<Hud>,
     help: bool,
+    talk: PushToTalk,
     toast: Toast,
     /// Number of the newest notice that was shown.
     noticed: u64,
@@ -78,6 +80,7 @@ impl App {
             local: VideoView::new(Arc::clone(painter)),
             hud: None,
             help: false,
+            talk: PushToTalk::default(),
             toast: Toast::default(),
             noticed: 0,
             video: true,
@@ -98,6 +101,7 @@ impl App {
         let typing = ui.ctx().text_edit_focused();
         let key = ui.input_mut(|input| shortcuts::handle_keys(input, &self.snapshot.call, typing));
         let by_key = key.is_some();
+        self.push_to_talk(ui);
         let action = key.or(self.screen_ui(ui));
         if let Some(action) = action {
             self.perform(ui, action, by_key);
@@ -106,6 +110,17 @@ impl App {
             self.help = false;
         }
         self.toast.toast_ui(ui);
+    }
+
+    /// Space is the microphone's while it belongs to nothing else.
+    fn push_to_talk(&mut self, ui: &Ui) {
+        let unfocused = ui.memory(|memory| memory.focused().is_none() && memory.top_modal_layer().is_none());
+        let free = unfocused && !self.help && !Popup::is_any_open(ui.ctx());
+        let told = ui.input(|input| self.talk.handle_keys(input, &self.snapshot.call, free));
+        if let Some(on) = told {
+            // The screen shows it for as long as it lasts: no toast.
+            self.perform(ui, Action::Microphone(on), false);
+        }
     }
 
     /// Takes what the engine has made since the last time.
@@ -230,6 +245,7 @@ impl App {
                     lamps: Lamps { camera, microphone },
                     hud,
                     full_screen: is_full_screen(ui),
+                    talking: self.talk.is_held(),
                 };
                 self.in_call.in_call_ui(ui, view, &scene)
             }

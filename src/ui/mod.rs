@@ -4,6 +4,7 @@ mod action;
 mod app;
 mod hud;
 pub mod icons;
+mod push_to_talk;
 mod screens;
 mod shortcuts;
 pub mod theme;

@@ -3,6 +3,7 @@
 use egui::{Id, InputState, Key, KeyboardShortcut, Modal, Modifiers, RichText, Ui};
 
 use super::action::Action;
+use super::push_to_talk;
 use super::theme::{self, space, text};
 use super::widgets::buttons::{TextButton, Tone};
 use crate::engine::handle::CallView;
@@ -37,6 +38,9 @@ pub const HUD: Shortcut = shortcut("F3", "Figures of the call", Modifiers::NONE,
 pub const HELP: Shortcut = shortcut("?", "This list", Modifiers::NONE, Key::Questionmark);
 
 const ALL: [Shortcut; 6] = [MICROPHONE, CAMERA, HANG_UP, FULL_SCREEN, HUD, HELP];
+
+/// Keys that are looked after elsewhere.
+const OTHERS: [(&str, &str); 2] = [push_to_talk::KEYS, ("Tab, Enter", "To the next control, and press it")];
 
 /// What the keys pressed just now mean; `typing`: the keyboard writes into a field.
 pub fn handle_keys(input: &mut InputState, call: &CallView, typing: bool) -> Option<Action> {
@@ -76,14 +80,12 @@ pub fn help_ui(ui: &Ui) -> bool {
         ui.add_space(space(2));
         let palette = theme::palette(ui.ctx());
         egui::Grid::new("list of shortcuts").num_columns(2).spacing([space(8), space(2)]).show(ui, |ui| {
-            for shortcut in ALL {
-                ui.label(RichText::new(shortcut.words).font(theme::strong(text::BODY)));
-                ui.label(RichText::new(shortcut.does).color(palette.weak));
+            let shortcuts = ALL.map(|shortcut| (shortcut.words, shortcut.does));
+            for (keys, does) in shortcuts.into_iter().chain(OTHERS) {
+                ui.label(RichText::new(keys).font(theme::strong(text::BODY)));
+                ui.label(RichText::new(does).color(palette.weak));
                 ui.end_row();
             }
-            ui.label(RichText::new("Tab, Enter").font(theme::strong(text::BODY)));
-            ui.label(RichText::new("To the next control, and press it").color(palette.weak));
-            ui.end_row();
         });
         ui.add_space(space(3));
         ui.add(TextButton::new("Close", Tone::Main)).clicked()

@@ -55,6 +55,8 @@ pub struct Scene<'a> {
     pub hud: Option<&'a str>,
     /// The window fills the screen.
     pub full_screen: bool,
+    /// Space is held to talk.
+    pub talking: bool,
 }
 
 /// Devices that are open now.
@@ -91,7 +93,7 @@ impl InCall {
             self.head_ui(ui, area, view, scene.now);
             done = bar::bar_ui(ui, area, view, scene, &mut self.devices);
         }
-        status_ui(ui, area, view, shown, scene.now);
+        status_ui(ui, area, view, shown, scene);
         self.panel_ui(ui, area, view);
         done.or(self.devices_ui(ui, area, scene.snapshot))
     }
@@ -215,19 +217,23 @@ fn reconnecting_ui(ui: &mut Ui, area: Rect) {
 
 /// What must not be missed: muted, unheard, a device that is not there. At the top in the middle, below each other;
 /// that one is muted stands in the place of the bar when it has gone.
-fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, now: Timestamp) {
+fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, scene: &Scene) {
     let sound = &view.sound;
-    if !view.microphone_on && (!shown || sound.speaking_while_muted) {
+    let above = if shown { bar::HEIGHT } else { space(4) };
+    let at = pos2(area.center().x, area.bottom() - above);
+    if scene.talking {
+        let icon = (icons::MICROPHONE, glass::LIVE);
+        remark_ui(ui, "talking", Align2::CENTER_BOTTOM, at, icon, "Talking while Space is held");
+    } else if !view.microphone_on && (!shown || sound.speaking_while_muted) {
         let words = if sound.speaking_while_muted { "You are muted, and you are speaking" } else { "You are muted" };
-        let above = if shown { bar::HEIGHT } else { space(4) };
-        let at = pos2(area.center().x, area.bottom() - above);
-        remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, icons::MICROPHONE_OFF, words);
+        let icon = (icons::MICROPHONE_OFF, glass::WARNING);
+        remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, icon, words);
     }
     let mut lines = Vec::new();
     if let Some(since) = sound.no_sound_since
         && view.path != PathView::Reconnecting
     {
-        let seconds = now.since(since).as_secs().max(1);
+        let seconds = scene.now.since(since).as_secs().max(1);
         lines.push((icons::SPEAKER_OFF, format!("No incoming sound for {seconds} s")));
     }
     let missing = |device: &DeviceState| matches!(device, DeviceState::Missing { .. });
@@ -242,15 +248,15 @@ fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, now: Timestamp
     }
     for (index, (icon, words)) in lines.iter().enumerate() {
         let at = area.center_top() + vec2(0.0, space(16) + 44.0 * index as f32);
-        remark_ui(ui, &format!("status {index}"), Align2::CENTER_TOP, at, *icon, words);
+        remark_ui(ui, &format!("status {index}"), Align2::CENTER_TOP, at, (*icon, glass::WARNING), words);
     }
 }
 
-/// One line about what is not as it should be.
-fn remark_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, icon: char, words: &str) {
+/// One line about what is not as it should be, or not as it is otherwise.
+fn remark_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, (icon, colour): (char, egui::Color32), words: &str) {
     pane_ui(ui, name, pivot, at, |ui| {
         ui.add_space(space(1));
-        icon_ui(ui, icon, 18.0, glass::WARNING);
+        icon_ui(ui, icon, 18.0, colour);
         ui.add(egui::Label::new(strong(words, glass::TEXT)).truncate());
         ui.add_space(space(1));
     });
@@ -321,8 +327,9 @@ mod tests {
         let mut harness = builder.build_ui(move |ui| {
             theme::install(ui.ctx());
             let (lamps, hud) = (Lamps { camera: true, microphone: false }, None);
-            let scene =
-                Scene { remote: &remote, local: &local, snapshot: &snapshot, now, lamps, hud, full_screen: false };
+            let (full_screen, talking) = (false, false);
+            let (remote, local, snapshot) = (&remote, &local, &snapshot);
+            let scene = Scene { remote, local, snapshot, now, lamps, hud, full_screen, talking };
             screen.in_call_ui(ui, &view, &scene);
         });
         (0..still_s).for_each(|_| harness.step());
