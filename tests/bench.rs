@@ -101,6 +101,15 @@ fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
 }
 
 #[test]
+fn what_cannot_be_written_or_read_is_said_before_anything_is_measured() {
+    for (option, code) in [("--json", 2), ("--csv", 2), ("--speaker", 2), ("--mic", 1), ("--source", 1)] {
+        let output = bench(&[option, "/no/such/folder/file.wav"]);
+        assert_eq!(output.status.code(), Some(code), "{option}: {}", said(&output));
+        assert!(said(&output).contains("/no/such/folder/file.wav"), "{option}: {}", said(&output));
+    }
+}
+
+#[test]
 fn a_missed_threshold_has_its_own_exit_code() {
     let output = bench(&["--path", "relay", "--max-p95-ms", "0.001"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));

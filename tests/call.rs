@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use slow::slow_road;
-use support::{Bench, Server, said, server_command, write_tone};
+use support::{Bench, SILENT, Server, online, said, server_command, write_tone};
 
 #[test]
 fn two_people_see_each_other_and_both_learn_the_end() {
@@ -57,6 +57,56 @@ fn an_interrupted_call_is_hung_up_and_its_files_are_whole() {
     assert!(bench.stats("a.json")["frames"]["sent"].as_u64().unwrap() > 0);
     let log = std::fs::read_to_string(log).unwrap();
     assert!(log.ends_with('\n') && log.lines().all(|line| line.split(',').count() == 5), "{log}");
+}
+
+/// Lines of one side of a frame log: number of the frame, its time, the boundary.
+fn logged(log: &str, side: &str) -> Vec<(u64, f64, String)> {
+    let lines = log.lines().map(|line| line.split(',').collect::<Vec<_>>()).filter(|columns| columns[0] == side);
+    let time = usize::from(side == "shown") + 2;
+    lines.map(|it| (it[1].parse().unwrap(), it[time].parse().unwrap(), it[4].to_owned())).collect()
+}
+
+#[test]
+fn a_frame_log_says_when_pictures_were_drawn_or_where_nothing_can_be_when_they_were_decoded() {
+    let bench = Bench::new();
+    let (a, b) = (bench.path("a.csv"), bench.path("b.csv"));
+    let mut bob = bench.client("answer", "bob");
+    // No machine that runs this has it.
+    bob.args(["--once", "--auto-accept", "--frame-log", &b]).args(SILENT).env("WGPU_BACKEND", "noop");
+    let bob = online(&mut bob, "bob");
+    let alice = bench.call("alice", "bob", &[&SILENT[..], &["--seconds", "3", "--frame-log", &a]].concat());
+    assert!(alice.status.success(), "{}", said(&alice));
+    let bob = bob.wait_with_output().unwrap();
+    assert!(bob.status.success() && said(&bob).contains("were decoded"), "{}", said(&bob));
+    let [a, b] = [a, b].map(|path| std::fs::read_to_string(path).unwrap());
+    for (sender, receiver, boundary) in [(&a, &b, "decoded"), (&b, &a, "gpu_done")] {
+        let (sent, shown) = (logged(sender, "sent"), logged(receiver, "shown"));
+        assert!(sent.len() >= 60 && shown.len() >= 30, "{} sent, {} shown as {boundary}", sent.len(), shown.len());
+        assert!(shown.is_sorted_by(|one, next| one.0 < next.0 && one.1 <= next.1), "{shown:?}");
+        for (id, at, what) in shown {
+            assert_eq!(what, boundary);
+            let captured = sent.iter().find(|sent| sent.0 == id).unwrap().1;
+            assert!(at > captured, "frame {id} was shown at {at}, captured at {captured}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_anybody_is_rung() {
+    let bench = Bench::new();
+    let (bob, folder) = (bench.answering("bob", &["--auto-accept"]), bench.path("server"));
+    for option in ["--stats", "--frame-log", "--record", "--speaker"] {
+        for bad in ["/no/such/folder/x.wav", folder.as_str()] {
+            let alice = bench.call("alice", "bob", &["--mic", "none", option, bad]);
+            assert_eq!(alice.status.code(), Some(2), "{}", said(&alice));
+            let words = said(&alice);
+            assert!(words.starts_with(&format!("visavis: {option} {bad}: ")) && words.lines().count() == 1, "{words}");
+        }
+    }
+    assert!(!bench.folder.path().join("alice").exists(), "not even a profile is made");
+    let mut bob = bob;
+    bob.kill().unwrap();
+    bob.wait().unwrap();
 }
 
 #[test]

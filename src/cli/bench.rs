@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, PresentArg};
+use super::checks::{check_outputs, check_sound, check_video};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::output;
@@ -26,10 +27,14 @@ pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
 }
 
 fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
+    let outputs = [("--json", &arguments.json), ("--csv", &arguments.csv)];
+    check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
+    check_sound(&arguments.mic, &arguments.speaker)?;
     let (width, height) = arguments.size;
     let mut video = VideoSettings::new(width, height, arguments.fps);
     video.bitrate_kbps = arguments.bitrate.unwrap_or(video.bitrate_kbps);
     video.encoder = arguments.encoder.into();
+    check_video("--source", &arguments.source, video)?;
     let bench = CallBench {
         one_way: arguments.one_way,
         seconds: arguments.seconds,
@@ -69,6 +74,7 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
 }
 
 fn bench_render(arguments: &BenchRenderArgs) -> Result<(), CliError> {
+    check_outputs([("--json", arguments.json.as_deref())])?;
     let (width, height) = arguments.size;
     let measure = || render::run(&Gpu::open()?, width, height, arguments.frames as usize);
     let report = measure().map_err(|error| explain(BenchError::Render(error)))?;

@@ -6,20 +6,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::args::{AnswerArgs, CallArgs, MediaArgs};
+use super::checks::{check_outputs, check_sound, check_video};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
-use super::{FrameLog, Recorder, output};
+use super::output;
+use super::witness::{Witness, open_gpu};
 use crate::call::{Outcome, UserConsent};
-use crate::capture::camera::native::NativeCameras;
-use crate::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
 use crate::engine::handle::{
     CallView, Command, DeviceState, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot, SoundCounts, SoundView,
 };
-use crate::engine::sources::check_source;
 use crate::engine::{Engine, clock};
-use crate::media::{Stage, Timestamp};
-use crate::sound::devices::{SoundKind, devices};
-use crate::sound::{SoundError, wav};
+use crate::media::Timestamp;
+use crate::render::Gpu;
 use crate::store::profile::Profile;
 use crate::wire::address::ServerAddress;
 
@@ -47,12 +46,13 @@ struct Stats {
 /// Rings somebody and stays until the call is over.
 pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::watch(|| {})?;
-    let (engine, mut handle) = start(profile, &arguments.media)?;
+    let Side { engine, mut handle, gpu } = start(profile, &arguments.media)?;
+    let watch = Watch::new(&arguments.media, gpu.as_ref(), &handle)?;
     let consent = UserConsent::given_by_person();
     let video = arguments.media.video_source != VideoChoice::None;
     let dialled = Command::Dial { handle: arguments.handle.clone(), video, consent };
     send(&handle, dialled)?;
-    let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media, &interrupt);
+    let result = watch.until_over(&mut handle, &arguments.media, &interrupt);
     drop(engine);
     result
 }
@@ -60,7 +60,7 @@ pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
 /// Waits for a call, answers it as told, and stays until it is over.
 pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::watch(|| {})?;
-    let (engine, mut handle) = start(profile, &arguments.media)?;
+    let Side { engine, mut handle, gpu } = start(profile, &arguments.media)?;
     if let Some(me) = handle.snapshot().me {
         output::say(&format!("{}\n", me.handle))?;
     }
@@ -70,6 +70,7 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
         if let CallView::Incoming { peer, .. } = handle.snapshot().call {
             eprintln!("{} calls", peer.handle);
         }
+        let watch = Watch::new(&arguments.media, gpu.as_ref(), &handle)?;
         if arguments.decline {
             send(&handle, Command::Decline)?;
         } else if arguments.auto_accept || asked_to_accept(&mut handle, &interrupt)? {
@@ -79,7 +80,7 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
         } else {
             send(&handle, Command::Decline)?;
         }
-        let result = Watch::new(&arguments.media)?.until_over(&mut handle, &arguments.media, &interrupt);
+        let result = watch.until_over(&mut handle, &arguments.media, &interrupt);
         if arguments.once || interrupt.came() {
             drop(engine);
             return result;
@@ -113,9 +114,20 @@ fn asked_to_accept(handle: &mut EngineHandle, interrupt: &Interrupt) -> Result<b
     }
 }
 
-/// Opens the profile, starts the engine, makes the identity if there is none, and waits until the server is reached.
-fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), CliError> {
-    check_sound(media)?;
+/// One side that is online.
+struct Side {
+    engine: Engine,
+    handle: EngineHandle,
+    /// What the peer's pictures are drawn with, if they are.
+    gpu: Option<Gpu>,
+}
+
+/// Checks what was asked for, opens the profile, starts the engine, makes the identity if there is none, and waits until
+/// the server is reached.
+fn start(profile: &str, media: &MediaArgs) -> Result<Side, CliError> {
+    let outputs = [("--frame-log", &media.frame_log), ("--record", &media.record), ("--stats", &media.stats)];
+    check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
+    check_sound(&media.mic, &media.speaker)?;
     let profile = Profile::open_named(profile).map_err(CliError::failure)?;
     let settings = profile.settings().map_err(CliError::failure)?;
     let known = settings.handle.is_some();
@@ -130,7 +142,8 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
     let mut video = VideoSettings::new(width, height, media.fps);
     video.encoder = media.encoder.into();
     video.bitrate_kbps = media.bitrate.unwrap_or(video.bitrate_kbps);
-    check_video(media, video)?;
+    check_video("--video-source", &media.video_source, video)?;
+    let gpu = open_gpu(media)?;
     let config = EngineConfig {
         video,
         video_source: Some(media.video_source.clone()),
@@ -160,36 +173,10 @@ fn start(profile: &str, media: &MediaArgs) -> Result<(Engine, EngineHandle), Cli
         return Err(CliError::failure(notice));
     }
     match &snapshot.server {
-        ServerStatus::Online => Ok((engine, handle)),
+        ServerStatus::Online => Ok(Side { engine, handle, gpu }),
         ServerStatus::Offline { why, .. } => Err(CliError::new(Exit::NoNetwork, why)),
         _ => Err(CliError::new(Exit::NoNetwork, "the server does not answer; check the address and the network")),
     }
-}
-
-/// Says before the call what of the asked files and named devices cannot be used. Without the system's own choice a call
-/// goes on; what somebody named should be there.
-fn check_sound(media: &MediaArgs) -> Result<(), CliError> {
-    if let SoundChoice::File(path) = &media.mic {
-        wav::microphone(path).map_err(CliError::failure)?;
-    }
-    let named = [(SoundKind::Microphone, &media.mic), (SoundKind::Speaker, &media.speaker)];
-    for (kind, choice) in named {
-        let SoundChoice::Device(Some(name)) = choice else { continue };
-        if !devices().iter().any(|device| device.kind == kind && (device.id == *name || device.name == *name)) {
-            return Err(CliError::new(Exit::NoDevice, SoundError::NotFound(name.clone())));
-        }
-    }
-    Ok(())
-}
-
-/// Says before the call what of the asked source is not there. Opens no device.
-fn check_video(media: &MediaArgs, video: VideoSettings) -> Result<(), CliError> {
-    check_source(&media.video_source, video, &NativeCameras).map_err(|error| match media.video_source {
-        VideoChoice::Device(_) => {
-            CliError::new(Exit::NoDevice, format!("{error}; or use --video-source pattern or none"))
-        }
-        _ => CliError::failure(error),
-    })
 }
 
 fn send(handle: &EngineHandle, command: Command) -> Result<(), CliError> {
@@ -214,8 +201,7 @@ fn wait_for(
 
 /// What is written down about a call while it runs.
 struct Watch {
-    log: Option<FrameLog>,
-    recorder: Option<Recorder>,
+    witness: Witness,
     began: Option<Timestamp>,
     hung_up: bool,
     epoch: u64,
@@ -226,17 +212,9 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(media: &MediaArgs) -> Result<Self, CliError> {
-        let named = |path: &std::path::Path| {
-            let path = path.display().to_string();
-            move |error: std::io::Error| CliError::failure(format!("{path}: {error}"))
-        };
-        let log = media.frame_log.as_deref().map(|path| FrameLog::create(path).map_err(named(path))).transpose()?;
-        let recorder =
-            media.record.as_deref().map(|path| Recorder::create(path, media.fps).map_err(named(path))).transpose()?;
+    fn new(media: &MediaArgs, gpu: Option<&Gpu>, handle: &EngineHandle) -> Result<Self, CliError> {
         Ok(Self {
-            log,
-            recorder,
+            witness: Witness::new(media, gpu, &handle.remote_bell)?,
             began: None,
             hung_up: false,
             epoch: 0,
@@ -257,7 +235,7 @@ impl Watch {
         handle.remote_bell.attend();
         let mut said = "";
         loop {
-            self.serve(handle)?;
+            self.witness.serve(handle)?;
             let snapshot = handle.snapshots.borrow_and_update().clone();
             if interrupt.came() && !self.hung_up {
                 self.hung_up = true;
@@ -324,30 +302,8 @@ impl Watch {
         self.sound = sound.clone();
     }
 
-    fn serve(&mut self, handle: &mut EngineHandle) -> Result<(), CliError> {
-        while let Some(frame) = handle.sent.pop() {
-            if let Some(log) = &mut self.log {
-                log.sent(frame.id, &frame.stamps).map_err(CliError::failure)?;
-            }
-        }
-        while let Some(frame) = handle.remote.take() {
-            if let Some(log) = &mut self.log {
-                log.shown(frame.id, &frame.stamps, Stage::Decoded).map_err(CliError::failure)?;
-            }
-            if let Some(recorder) = &mut self.recorder {
-                recorder.add(&frame.picture).map_err(CliError::failure)?;
-            }
-        }
-        Ok(())
-    }
-
     fn finish(self, media: &MediaArgs, outcome: &Outcome, talked_s: u64) -> Result<(), CliError> {
-        if let Some(log) = self.log {
-            log.finish().map_err(CliError::failure)?;
-        }
-        if let Some(recorder) = self.recorder {
-            recorder.finish().map_err(CliError::failure)?;
-        }
+        self.witness.finish()?;
         if let Some(path) = &media.stats {
             let stats = Stats {
                 schema: 1,

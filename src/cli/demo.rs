@@ -8,6 +8,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use super::args::DemoArgs;
+use super::checks::check_outputs;
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::{bench, output};
@@ -34,6 +35,10 @@ const MELODY_HZ: [f32; 4] = [440.0, 554.37, 659.26, 880.0];
 
 /// Shows a call.
 pub fn demo(arguments: &DemoArgs) -> Result<(), CliError> {
+    let is_offscreen = arguments.offscreen || !has_screen();
+    if is_offscreen {
+        check_outputs([("--picture", Some(arguments.picture.as_path())), ("--json", arguments.json.as_deref())])?;
+    }
     let folder = tempfile::Builder::new().prefix("visavis-demo-").tempdir().map_err(CliError::failure)?;
     let melody = folder.path().join("mirror.wav");
     write_melody(&melody).map_err(|error| CliError::failure(format!("{}: {error}", melody.display())))?;
@@ -43,7 +48,7 @@ pub fn demo(arguments: &DemoArgs) -> Result<(), CliError> {
         speaker: Some(SoundChoice::None),
         ..EngineConfig::default()
     };
-    if arguments.offscreen || !has_screen() { offscreen(arguments, mirror) } else { in_window(mirror) }
+    if is_offscreen { offscreen(arguments, mirror) } else { in_window(mirror) }
 }
 
 fn in_window(mirror: EngineConfig) -> Result<(), CliError> {

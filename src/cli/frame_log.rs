@@ -1,7 +1,7 @@
 //! One line for each frame sent and shown, for programs that compare the two sides of a call.
 //!
 //! Columns: `side` (`sent` or `shown`), `frame_id`, `capture_time_s` (sent), `present_time_s` (shown), `boundary` (what
-//! "present" means; `decoded` for `call` and `answer`, which draw nothing). Times are `CLOCK_MONOTONIC` seconds.
+//! "present" means: `gpu_done`, or `decoded` where nothing can be drawn). Times are `CLOCK_MONOTONIC` seconds.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod call;
+mod checks;
 mod demo;
 mod devices;
 mod doctor;
@@ -12,6 +13,7 @@ mod interrupt;
 mod output;
 mod recorder;
 mod window;
+mod witness;
 
 use std::io;
 

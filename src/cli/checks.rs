@@ -1,0 +1,91 @@
+//! What can be wrong with a command line is said before anybody is rung and before anything is measured: files that cannot
+//! be written, sources and devices that are not there. Opens no device.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use super::exit::{CliError, Exit};
+use crate::capture::camera::native::NativeCameras;
+use crate::engine::config::{SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::sources::check_source;
+use crate::sound::devices::{SoundKind, devices};
+use crate::sound::{SoundError, wav};
+
+/// Whether the files that these options name can be written; what is there is left as it is. `-` is standard output.
+pub fn check_outputs<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a Path>)>) -> Result<(), CliError> {
+    let named = outputs.into_iter().filter_map(|(option, path)| Some((option, path?)));
+    for (option, path) in named.filter(|(_, path)| *path != Path::new("-")) {
+        if let Err(error) = try_to_write(path) {
+            let why = format!("{option} {}: {error}; choose a file in a folder that you can write to", path.display());
+            return Err(CliError::new(Exit::Usage, why));
+        }
+    }
+    Ok(())
+}
+
+fn try_to_write(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(there) if there.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        // To open a pipe is to wait for its reader.
+        Ok(_) => Ok(()),
+        Err(_) => {
+            OpenOptions::new().write(true).create_new(true).open(path)?;
+            fs::remove_file(path)
+        }
+    }
+}
+
+/// Says what of the asked sound files and named devices cannot be used. Without the system's own choice a call goes on;
+/// what somebody named should be there.
+pub fn check_sound(microphone: &SoundChoice, speaker: &SoundChoice) -> Result<(), CliError> {
+    if let SoundChoice::File(path) = microphone {
+        wav::microphone(path).map_err(CliError::failure)?;
+    }
+    if let SoundChoice::File(path) = speaker {
+        check_outputs([("--speaker", Some(path.as_path()))])?;
+    }
+    for (kind, choice) in [(SoundKind::Microphone, microphone), (SoundKind::Speaker, speaker)] {
+        let SoundChoice::Device(Some(name)) = choice else { continue };
+        if !devices().iter().any(|device| device.kind == kind && (device.id == *name || device.name == *name)) {
+            return Err(CliError::new(Exit::NoDevice, SoundError::NotFound(name.clone())));
+        }
+    }
+    Ok(())
+}
+
+/// Says what of the source of pictures that `option` asks for is not there.
+pub fn check_video(option: &str, source: &VideoChoice, video: VideoSettings) -> Result<(), CliError> {
+    check_source(source, video, &NativeCameras).map_err(|error| match source {
+        VideoChoice::Device(_) => CliError::new(Exit::NoDevice, format!("{error}; or use {option} pattern or none")),
+        _ => CliError::failure(error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_with_its_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("no/such/folder.json");
+        for bad in [missing.as_path(), folder.path()] {
+            let error = check_outputs([("--csv", None), ("--stats", Some(bad))]).unwrap_err();
+            assert_eq!(error.code(), Exit::Usage as u8);
+            assert!(error.to_string().starts_with(&format!("--stats {}: ", bad.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn looking_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, new) = (folder.path().join("kept"), folder.path().join("new"));
+        fs::write(&kept, "what was there").unwrap();
+        let outputs = [("--json", Some(Path::new("-"))), ("--csv", Some(&kept)), ("--trace", Some(&new))];
+        check_outputs(outputs).unwrap();
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "what was there");
+        assert!(!new.exists());
+    }
+}
