@@ -15,9 +15,10 @@ fn bench(options: &[&str]) -> Output {
 #[test]
 fn the_figures_of_a_call_stand_under_their_names() {
     let folder = tempfile::tempdir().unwrap();
-    let (json, csv) = (folder.path().join("call.json"), folder.path().join("call.csv"));
-    let output =
-        bench(&["--one-way", "--path", "relay", "--json", json.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
+    let [json, csv, trace] = ["call.json", "call.csv", "trace.json"].map(|name| folder.path().join(name));
+    let files = [("--json", &json), ("--csv", &csv), ("--trace", &trace)];
+    let files = files.iter().flat_map(|(option, path)| [*option, path.to_str().unwrap()]);
+    let output = bench(&["--one-way", "--path", "relay"].into_iter().chain(files).collect::<Vec<_>>());
     assert!(output.status.success(), "{}", said(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("capture_to_gpu_done"));
 
@@ -52,6 +53,20 @@ fn the_figures_of_a_call_stand_under_their_names() {
     let columns = csv.lines().next().unwrap().split(',').count();
     assert!(csv.lines().all(|line| line.split(',').count() == columns));
     assert_eq!(csv.lines().count() as u64, count("sent") + 1);
+
+    let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(trace).unwrap()).unwrap();
+    let slices = |name: &str| {
+        let events = trace["traceEvents"].as_array().unwrap().iter();
+        let slices = events.filter(|event| event["ph"] == "X" && event["name"] == name);
+        slices.map(|it| (it["args"]["frame"].as_u64().unwrap(), it["ts"].as_f64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(slices("send").len() as u64, count("sent"), "every frame that was sent");
+    let stages = ["convert", "encode", "seal", "send", "receive", "open", "decode", "upload", "gpu"].map(slices);
+    assert_eq!(stages[8].len() as u64, count("presented"), "every frame that was shown");
+    for (frame, _) in &stages[8] {
+        let begins = stages.each_ref().map(|slices| slices.iter().find(|slice| slice.0 == *frame).unwrap().1);
+        assert!(begins.is_sorted(), "frame {frame}: {begins:?}");
+    }
 }
 
 #[test]
@@ -102,7 +117,8 @@ fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
 
 #[test]
 fn what_cannot_be_written_or_read_is_said_before_anything_is_measured() {
-    for (option, code) in [("--json", 2), ("--csv", 2), ("--speaker", 2), ("--mic", 1), ("--source", 1)] {
+    for (option, code) in [("--json", 2), ("--csv", 2), ("--trace", 2), ("--speaker", 2), ("--mic", 1), ("--source", 1)]
+    {
         let output = bench(&[option, "/no/such/folder/file.wav"]);
         assert_eq!(output.status.code(), Some(code), "{option}: {}", said(&output));
         assert!(said(&output).contains("/no/such/folder/file.wav"), "{option}: {}", said(&output));

@@ -7,4 +7,5 @@ pub mod quality;
 pub mod render;
 pub mod report;
 pub mod summary;
+pub mod trace;
 pub mod viewer;

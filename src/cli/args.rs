@@ -224,6 +224,9 @@ pub struct BenchCallArgs {
     /// Every frame as CSV.
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Every frame on the threads it passes, for Perfetto or chrome://tracing (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// Options of `bench render`.

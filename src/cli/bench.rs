@@ -1,7 +1,8 @@
 //! `visavis bench`: measures, prints a table, writes JSON and CSV for other programs.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,6 +16,7 @@ use crate::bench::call::{BenchError, CallBench, Present};
 use crate::bench::pair::PairError;
 use crate::bench::render;
 use crate::bench::report::{CallReport, write_csv};
+use crate::bench::trace::write_trace;
 use crate::engine::config::VideoSettings;
 use crate::render::{Gpu, RenderError};
 
@@ -27,7 +29,7 @@ pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
 }
 
 fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
-    let outputs = [("--json", &arguments.json), ("--csv", &arguments.csv)];
+    let outputs = [("--json", &arguments.json), ("--csv", &arguments.csv), ("--trace", &arguments.trace)];
     check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
     check_sound(&arguments.mic, &arguments.speaker)?;
     let (width, height) = arguments.size;
@@ -56,9 +58,10 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
     let report = CallReport::new(&bench, &measured);
     output::tell(&report.to_string(), arguments.json.as_deref())?;
     if let Some(path) = &arguments.csv {
-        let written = File::create(path).and_then(|file| write_csv(&measured, &mut BufWriter::new(file)));
-        written
-            .map_err(|error| CliError::failure(format!("{}: {error}; choose another --csv FILE", path.display())))?;
+        write_file(path, |out| write_csv(&measured, out))?;
+    }
+    if let Some(path) = &arguments.trace {
+        write_file(path, |out| write_trace(&measured, out))?;
     }
     if let Some(path) = &arguments.json {
         output::write_json(path, &report)?;
@@ -82,9 +85,14 @@ fn bench_render(arguments: &BenchRenderArgs) -> Result<(), CliError> {
     arguments.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report))
 }
 
+fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), CliError> {
+    let written = File::create(path).and_then(|file| write(&mut BufWriter::new(file)));
+    written.map_err(|error| CliError::failure(format!("{}: {error}; choose another file", path.display())))
+}
+
 /// A bar on a terminal, nothing else where.
 pub(super) fn progress(seconds: u64) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+    if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(seconds);
