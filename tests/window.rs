@@ -46,14 +46,18 @@ impl World {
         Self { server: RunningServer::start(&config).unwrap(), folder, painter }
     }
 
-    /// A window over the profile `folder`.
+    /// A window over the profile `folder`, without sound.
     fn open(&self, folder: &str) -> Person {
+        self.open_with(folder, SoundChoice::None, SoundChoice::None)
+    }
+
+    fn open_with(&self, folder: &str, microphone: SoundChoice, speaker: SoundChoice) -> Person {
         let profile = Profile::open(&self.folder.path().join(folder)).unwrap();
         let config = EngineConfig {
             video: VideoSettings::new(160, 96, 30),
             video_source: Some(VideoChoice::Pattern),
-            microphone: Some(SoundChoice::None),
-            speaker: Some(SoundChoice::None),
+            microphone: Some(microphone),
+            speaker: Some(speaker),
             ..EngineConfig::default()
         };
         let (engine, handle) = Engine::start(profile, config).unwrap();
@@ -66,9 +70,13 @@ impl World {
         Person { window, opens, _engine: engine }
     }
 
-    /// Somebody who has been through the first run.
+    /// Somebody who has been through the first run, without sound.
     fn person(&self, name: &str) -> Person {
-        let mut person = self.open(name);
+        self.person_with(name, SoundChoice::None, SoundChoice::None)
+    }
+
+    fn person_with(&self, name: &str, microphone: SoundChoice, speaker: SoundChoice) -> Person {
+        let mut person = self.open_with(name, microphone, speaker);
         person.register(name, &self.server.address().to_string());
         person.see("Look at yourself");
         assert_eq!(person.nameless(), [""; 0]);
@@ -340,6 +348,63 @@ fn a_look_at_oneself_ends_with_the_screen_and_settings_are_kept() {
     drop(alice);
     let mut again = world.open("alice");
     again.until("light colours", |window| window.ctx.theme() == egui::Theme::Light);
+}
+
+/// Through the sound server that `tests/with-desktop.sh` starts: what is played to its sink `microphone` is heard.
+#[test]
+fn the_microphone_is_checked_with_the_test_tone_and_closed_on_leaving_and_when_somebody_calls() {
+    let world = World::new();
+    let device = |name: &str| SoundChoice::Device(Some(name.to_owned()));
+    let mut alice = world.person_with("alice", device("microphone.monitor"), device("microphone"));
+    let mut bob = world.person("bob");
+    alice.add("bob");
+    bob.add("alice");
+    alice.press("Settings");
+    alice.see("Test the microphone");
+    assert_eq!(alice.opens.counts(), (0, 0, 0), "nothing opens unasked");
+    let level = |window: &Harness| {
+        let meter = window.query_by_role_and_label(Role::Meter, "Microphone level");
+        meter.and_then(|meter| meter.accesskit_node().numeric_value())
+    };
+    alice.press("Test the microphone");
+    alice.until("silence is shown", |window| level(window) == Some(0.0));
+    alice.see("Microphone is on");
+    alice.press("Play a test tone");
+    alice.until("the tone is heard", |window| level(window).is_some_and(|level| level > 40.0));
+    alice.see("You should hear three notes");
+    let opens = Arc::clone(&alice.opens);
+    assert_eq!((opens.counts(), opens.open_now()), ((0, 1, 1), (false, true)));
+    assert_eq!(alice.nameless(), [""; 0]);
+    alice.until("the tone is over", |window| window.query_by_label_contains("three notes").is_none());
+    alice.press("Turn the microphone off");
+    alice.until("the lamp goes out", |window| window.query_by_label("Microphone is on").is_none());
+
+    alice.press("Test the microphone");
+    alice.see("Microphone is on");
+    alice.press("Back");
+    alice.until("the microphone is released", |_| !opens.open_now().1);
+
+    alice.press("Settings");
+    alice.press("Test the microphone");
+    alice.see("Microphone is on");
+    bob.press("Audio call to alice");
+    alice.see("wants an audio call");
+    assert!(!opens.open_now().1, "a microphone is open while it rings");
+    alice.press("Decline");
+    assert_eq!(opens.counts().1, 3);
+}
+
+#[test]
+fn a_check_of_what_is_not_there_says_so() {
+    let world = World::new();
+    let missing = SoundChoice::Device(Some("no such thing".into()));
+    let mut alice = world.person_with("alice", missing, SoundChoice::None);
+    alice.press("Settings");
+    alice.press("Test the microphone");
+    alice.see("There is no sound device 'no such thing'");
+    alice.press("Play a test tone");
+    alice.see("No speaker is chosen");
+    assert_eq!(alice.opens.counts(), (0, 0, 0));
 }
 
 #[test]

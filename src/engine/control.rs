@@ -2,6 +2,7 @@
 
 mod devices;
 mod dialing;
+mod settings;
 mod sound;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use super::path::CallPath;
 use super::preview::Preview;
 use super::sealing::{OpenCommand, SealCommand};
 use super::session::{self, Event, Events};
-use super::sound::Ringer;
+use super::sound::{Ringer, SoundCheck};
 use super::topology::{CallIo, CallThreads, Ends, start_call};
 use crate::call::{CaptureGrant, KEYFRAME_PAUSE, Machine, Outcome, Output};
 use crate::capture::camera::CameraSystem;
@@ -87,6 +88,7 @@ pub struct Control {
     devices: DeviceChoice,
     device_list: Option<Arc<DeviceList>>,
     preview: Option<Preview>,
+    sound_check: SoundCheck,
     opens: Arc<DeviceOpens>,
     cameras: Arc<dyn CameraSystem>,
     snapshots: watch::Sender<Snapshot>,
@@ -139,7 +141,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
                 control.renew(clock::unix_now());
                 control.ask_presence();
             }
-            _ = tick.tick(), if control.path.is_some() || control.preview.is_some() => control.look(),
+            _ = tick.tick(), if control.is_to_be_looked_at() => control.look(),
         }
         if let Some(machine) = &mut control.machine {
             machine.handle_timeout(clock::now());
@@ -208,6 +210,7 @@ impl Control {
             devices: settings.devices,
             device_list: None,
             preview: None,
+            sound_check: SoundCheck::new(Arc::clone(&opens)),
             opens,
             cameras: Arc::new(NativeCameras),
             snapshots,
@@ -255,6 +258,9 @@ impl Control {
             Command::SetCamera { on } => self.set_switches(self.switches.0, on),
             Command::StartPreview { consent } => self.start_preview(consent),
             Command::StopPreview => self.stop_preview(),
+            Command::StartMicrophoneCheck { consent } => self.start_microphone_check(consent),
+            Command::PlayTestTone => self.play_test_tone(),
+            Command::StopSoundCheck => self.sound_check.stop(),
             Command::ListDevices => self.list_devices(),
             Command::ChooseDevices(choice) => self.choose_devices(choice),
             Command::SetAppearance(appearance) => self.set_appearance(appearance),
@@ -304,23 +310,6 @@ impl Control {
         self.identity = Some(identity);
         self.server = Some(server);
         self.go_online();
-    }
-
-    fn set_appearance(&mut self, appearance: Appearance) {
-        self.appearance = appearance;
-        let kept = self.profile.settings().and_then(|mut settings| {
-            settings.appearance = appearance;
-            self.profile.save_settings(&settings)
-        });
-        self.tell_error(kept);
-    }
-
-    /// The server has taken the handle: from now on it is this profile's.
-    fn keep_registration(&mut self) -> Result<(), ProfileError> {
-        let mut settings = self.profile.settings()?;
-        settings.handle = self.identity.as_ref().map(|identity| identity.handle().to_owned());
-        settings.server = self.server.as_ref().map(ToString::to_string);
-        self.profile.save_settings(&settings)
     }
 
     /// Signs the head of the own chain anew if it is half a day old, and registers it again: letters carry it, and a head
@@ -499,9 +488,15 @@ impl Control {
         }
     }
 
+    /// Whether something runs whose state changes by itself.
+    const fn is_to_be_looked_at(&self) -> bool {
+        self.path.is_some() || self.preview.is_some() || self.sound_check.is_running()
+    }
+
     /// Looks at a running call or preview.
     fn look(&mut self) {
         self.announce_camera();
+        self.sound_check.tend();
         let now = clock::now();
         if let Some(path) = &mut self.path {
             path.look(now);

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock;
 use super::devices::DeviceList;
-pub use super::sound::{DeviceState, SoundCounts, SoundView};
+pub use super::sound::{DeviceState, SoundCheckView, SoundCounts, SoundView};
 use crate::call::UserConsent;
 use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
 
@@ -74,6 +74,15 @@ pub enum Command {
     },
     /// Close the camera again.
     StopPreview,
+    /// Listen to the microphone, outside a call, to show how loud it is; a call ends it, also one that only rings.
+    StartMicrophoneCheck {
+        /// The act of the person.
+        consent: UserConsent,
+    },
+    /// Play a tone on the speaker once, outside a call.
+    PlayTestTone,
+    /// Close what the microphone's check and the tone have opened.
+    StopSoundCheck,
     /// Ask the system for its devices; they show in [`Snapshot::devices`].
     ListDevices,
     /// Use these devices, now and in future.
@@ -149,6 +158,8 @@ pub struct Snapshot {
     pub chosen: DeviceChoice,
     /// Own camera, in a call or a preview.
     pub camera: DeviceState,
+    /// Own microphone and speaker while they are checked outside a call.
+    pub sound_check: SoundCheckView,
     /// Colours of the window.
     pub appearance: Appearance,
     /// The call, or how the last one ended.

@@ -1,6 +1,8 @@
-//! What is heard before a call: the bell of somebody who is called, the ring-back tone of somebody who calls.
+//! What is heard before a call: the bell of somebody who is called, the ring-back tone of somebody who calls, and the
+//! tone that tries a speaker.
 
 use std::f32::consts::TAU;
+use std::time::Duration;
 
 use super::{PIECE_SAMPLES, Piece};
 use crate::media::SAMPLE_RATE_HZ;
@@ -12,7 +14,12 @@ pub enum Tone {
     Bell,
     /// It rings over there: 425 Hz, one second of every five (ITU-T E.180).
     RingBack,
+    /// For trying a speaker: three rising strokes of a bell, within [`TEST_LENGTH`].
+    Test,
 }
+
+/// The test tone, to be played once.
+pub const TEST_LENGTH: Duration = Duration::from_secs(2);
 
 /// A stroke: when it begins, how long it takes, its pitch.
 struct Stroke {
@@ -28,6 +35,11 @@ const BELL: [Stroke; 2] = [
 const BELL_PERIOD_S: f32 = 3.0;
 const RING_BACK: [Stroke; 1] = [Stroke { start_s: 0.0, length_s: 1.0, pitch_hz: 425.0 }];
 const RING_BACK_PERIOD_S: f32 = 5.0;
+const TEST: [Stroke; 3] = [
+    Stroke { start_s: 0.05, length_s: 0.9, pitch_hz: 523.25 },
+    Stroke { start_s: 0.4, length_s: 0.9, pitch_hz: 659.25 },
+    Stroke { start_s: 0.75, length_s: 1.1, pitch_hz: 783.99 },
+];
 /// Time in which a tone comes and goes, so that it does not click.
 const EDGE_S: f32 = 0.01;
 
@@ -59,12 +71,14 @@ impl Player {
         let period_s = match self.tone {
             Tone::Bell => BELL_PERIOD_S,
             Tone::RingBack => RING_BACK_PERIOD_S,
+            Tone::Test => TEST_LENGTH.as_secs_f32(),
         };
         let period = (period_s * SAMPLE_RATE_HZ as f32) as u64;
         let t = (sample % period) as f32 / SAMPLE_RATE_HZ as f32;
         match self.tone {
             Tone::Bell => BELL.iter().map(|stroke| 0.16 * stroke.bell(t)).sum(),
             Tone::RingBack => RING_BACK.iter().map(|stroke| 0.08 * stroke.steady(t)).sum(),
+            Tone::Test => TEST.iter().map(|stroke| 0.16 * stroke.bell(t)).sum(),
         }
     }
 }
@@ -93,7 +107,10 @@ mod tests {
 
     #[test]
     fn tones_are_audible_soft_and_free_of_clicks() {
-        for (tone, period_s) in [(Tone::Bell, BELL_PERIOD_S), (Tone::RingBack, RING_BACK_PERIOD_S)] {
+        let test_s = TEST_LENGTH.as_secs_f32();
+        for (tone, period_s) in
+            [(Tone::Bell, BELL_PERIOD_S), (Tone::RingBack, RING_BACK_PERIOD_S), (Tone::Test, test_s)]
+        {
             let mut player = Player::new(tone);
             let pieces = (period_s * 200.0) as usize;
             let sound: Vec<f32> = (0..pieces).flat_map(|_| player.piece()).collect();

@@ -40,6 +40,12 @@ pub enum Action {
     StartPreview,
     /// Turn that camera off.
     StopPreview,
+    /// Listen to the microphone outside a call.
+    StartMicrophoneCheck,
+    /// Play a tone on the speaker.
+    PlayTestTone,
+    /// Close the microphone and the speaker of such a check.
+    StopSoundCheck,
     /// Ask the system for its devices.
     ListDevices,
     /// Use these devices.

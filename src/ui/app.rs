@@ -11,11 +11,12 @@ use super::hud::{self, Hud};
 use super::icons;
 use super::push_to_talk::PushToTalk;
 use super::screens::contacts::Contacts;
-use super::screens::in_call::{InCall, Lamps, Scene};
+use super::screens::in_call::{InCall, Scene};
 use super::screens::welcome::Welcome;
 use super::screens::{ended, incoming, ringing, settings};
 use super::shortcuts;
 use super::theme;
+use super::widgets::lamps::{Lamps, lamps_ui};
 use super::widgets::toast::Toast;
 use crate::call::UserConsent;
 use crate::engine::clock;
@@ -166,7 +167,8 @@ impl App {
         }
     }
 
-    /// Devices are asked for when they are to be shown; the camera of a look at oneself goes off when they are not.
+    /// Devices are asked for when they are to be shown; what was opened to look at oneself and to check the sound is closed
+    /// when they are not.
     fn attend_devices(&mut self) {
         let idle = self.snapshot.call == CallView::Idle;
         let shown = idle
@@ -181,6 +183,11 @@ impl App {
         let looking = idle && self.snapshot.camera != DeviceState::Off;
         if looking && !shown {
             let _ = self.handle.send(Command::StopPreview);
+        }
+        let check = &self.snapshot.sound_check;
+        let checking = idle && (check.listening || check.speaker != DeviceState::Off);
+        if checking && !shown {
+            let _ = self.handle.send(Command::StopSoundCheck);
         }
         if idle && !looking {
             self.local.clear();
@@ -223,6 +230,7 @@ impl App {
         if !self.snapshot.started {
             return None;
         }
+        let lamps = self.lamps();
         let snapshot = &self.snapshot;
         let known = |handle: &str| snapshot.contacts.iter().any(|contact| contact.handle == handle);
         match &snapshot.call {
@@ -236,13 +244,12 @@ impl App {
                 if hud.is_some() {
                     ui.ctx().request_repaint_after(hud::REFRESH);
                 }
-                let (camera, microphone) = self.handle.device_opens.open_now();
                 let scene = Scene {
                     remote: &self.remote,
                     local: &self.local,
                     snapshot,
                     now,
-                    lamps: Lamps { camera, microphone },
+                    lamps,
                     hud,
                     full_screen: is_full_screen(ui),
                     talking: self.talk.is_held(),
@@ -255,22 +262,28 @@ impl App {
         }
     }
 
+    fn lamps(&self) -> Lamps {
+        let (camera, microphone) = self.handle.device_opens.open_now();
+        Lamps { camera, microphone }
+    }
+
     fn page_ui(&mut self, ui: &mut Ui) -> Option<Action> {
         let palette = theme::palette(ui.ctx());
+        let lamps = self.lamps();
         CentralPanel::default()
             .frame(Frame::new().fill(palette.window))
             .show(ui, |ui| {
-                if let Some(welcome) = &mut self.welcome {
-                    let (action, through) = welcome.welcome_ui(ui, &self.snapshot, &self.local);
-                    if through {
-                        self.welcome = None;
-                    }
-                    return action;
+                let area = ui.max_rect();
+                let (action, through) = match (&mut self.welcome, self.page) {
+                    (Some(welcome), _) => welcome.welcome_ui(ui, &self.snapshot, &self.local),
+                    (None, Page::Contacts) => (self.contacts.contacts_ui(ui, &self.snapshot), false),
+                    (None, Page::Settings) => (settings::settings_ui(ui, &self.snapshot, &self.local), false),
+                };
+                if through {
+                    self.welcome = None;
                 }
-                match self.page {
-                    Page::Contacts => self.contacts.contacts_ui(ui, &self.snapshot),
-                    Page::Settings => settings::settings_ui(ui, &self.snapshot, &self.local),
-                }
+                lamps_ui(ui, area, lamps);
+                action
             })
             .inner
     }
@@ -303,6 +316,10 @@ impl App {
             // So is the click on the button that turns the camera on.
             Action::StartPreview => Command::StartPreview { consent: UserConsent::given_by_person() },
             Action::StopPreview => Command::StopPreview,
+            // And on the one that turns the microphone on.
+            Action::StartMicrophoneCheck => Command::StartMicrophoneCheck { consent: UserConsent::given_by_person() },
+            Action::PlayTestTone => Command::PlayTestTone,
+            Action::StopSoundCheck => Command::StopSoundCheck,
             Action::ListDevices => Command::ListDevices,
             Action::ChooseDevices(choice) => Command::ChooseDevices(choice),
             Action::Appearance(appearance) => Command::SetAppearance(appearance),

@@ -52,6 +52,7 @@ impl Control {
         });
         self.tell_error(kept);
         let (microphone, speaker) = (self.microphone(), self.speaker());
+        self.sound_check.choose(microphone.clone());
         if let Some(threads) = &mut self.threads {
             let _ = threads.microphone.push(microphone);
             let _ = threads.speaker.push(speaker);
@@ -75,10 +76,14 @@ impl Control {
             video: self.config.video,
             opens: Arc::clone(&self.opens),
         };
-        match Preview::start(CaptureGrant::for_preview(consent), io, ends) {
-            Ok(preview) => self.preview = Some(preview),
-            Err(error) => self.tell(&format!("the program cannot start its threads: {error}")),
-        }
+        let started = Preview::start(CaptureGrant::for_preview(consent), io, ends);
+        let started = started.map(|preview| self.preview = Some(preview));
+        self.tell_no_thread(started);
+    }
+
+    /// Says that a thread of a preview or a check did not start.
+    pub(super) fn tell_no_thread(&mut self, started: std::io::Result<()>) {
+        self.tell_error(started.map_err(|error| format!("the program cannot start its threads: {error}")));
     }
 
     /// Closes the camera of a preview.

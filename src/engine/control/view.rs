@@ -26,6 +26,7 @@ impl Control {
             devices: self.device_list.clone(),
             chosen: self.chosen(),
             camera: self.camera_state(),
+            sound_check: self.sound_check.view(),
             appearance: self.appearance,
             call: self.call.clone(),
             notice: self.notice.clone(),

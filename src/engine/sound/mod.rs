@@ -1,5 +1,7 @@
-//! Sound in a call: the two threads between devices and network, what is counted of them, and the bell before a call.
+//! Sound in a call: the two threads between devices and network, what is counted of them, the bell before a call,
+//! and the check of microphone and speaker.
 
+mod check;
 pub mod counters;
 mod input;
 mod output;
@@ -7,6 +9,8 @@ mod receive;
 mod ringer;
 mod send;
 
+pub(super) use check::SoundCheck;
+pub use check::SoundCheckView;
 pub use counters::{DeviceState, SoundCounts, SoundView};
 pub(super) use receive::{ReceivedAudio, SoundReceiveThread};
 pub(super) use ringer::Ringer;

@@ -1,9 +1,12 @@
-//! Choice of camera, microphone and speaker, with a look at oneself: a part of the settings and of the first run.
+//! Choice of camera, microphone and speaker, with a look at oneself and a check of the sound: a part of
+//! the settings and of the first run.
 
 pub mod choice;
+mod sound_check;
 
 use choice::Kind;
 use egui::{Align2, CornerRadius, RichText, Sense, Ui, vec2};
+use sound_check::check_ui;
 
 use crate::engine::handle::{DeviceState, Snapshot};
 use crate::render::{Fit, VideoLook, VideoView};
@@ -16,15 +19,19 @@ use crate::ui::widgets::page::{alert_ui, remark_ui, sentence};
 /// Width of the preview.
 const PREVIEW: f32 = 400.0;
 
-/// Draws the three choices and the preview; `local` is the own picture.
+/// Draws the three choices, the preview and the checks; `local` is the own picture.
 pub fn devices_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
     let looked = preview_ui(ui, &snapshot.camera, local);
     ui.add_space(space(2));
-    choices_ui(ui, snapshot).or(looked)
+    lists_ui(ui, snapshot, true).or(looked)
 }
 
 /// Draws the three choices alone.
 pub fn choices_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
+    lists_ui(ui, snapshot, false)
+}
+
+fn lists_ui(ui: &mut Ui, snapshot: &Snapshot, checks: bool) -> Option<Action> {
     let mut done = None;
     let Some(list) = &snapshot.devices else {
         remark_ui(ui, "Looking for devices…");
@@ -34,6 +41,9 @@ pub fn choices_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
     for kind in [Kind::Camera, Kind::Microphone, Kind::Speaker] {
         if choice::list_ui(ui, kind, &mut choice, list) {
             done = Some(Action::ChooseDevices(choice.clone()));
+        }
+        if checks {
+            done = done.or(check_ui(ui, kind, &snapshot.sound_check));
         }
     }
     for problem in &list.problems {

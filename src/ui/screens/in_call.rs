@@ -17,7 +17,8 @@ use crate::ui::action::Action;
 use crate::ui::icons;
 use crate::ui::theme::{self, glass, space, text};
 use crate::ui::widgets::avatar;
-use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui};
+use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_ui};
+use crate::ui::widgets::lamps::{Lamps, lamps_ui};
 use crate::ui::widgets::page::heading_ui;
 use crate::ui::widgets::self_view::{self, SelfView};
 
@@ -57,15 +58,6 @@ pub struct Scene<'a> {
     pub full_screen: bool,
     /// Space is held to talk.
     pub talking: bool,
-}
-
-/// Devices that are open now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lamps {
-    /// A camera (or what stands in for one).
-    pub camera: bool,
-    /// A microphone (or what stands in for one).
-    pub microphone: bool,
 }
 
 impl InCall {
@@ -260,24 +252,6 @@ fn remark_ui(ui: &Ui, name: &str, pivot: Align2, at: egui::Pos2, (icon, colour):
         ui.add(egui::Label::new(strong(words, glass::TEXT)).truncate());
         ui.add_space(space(1));
     });
-}
-
-/// Which devices are open, whatever the switches say.
-fn lamps_ui(ui: &Ui, area: Rect, lamps: Lamps) {
-    let mut at = area.right_top() + vec2(-space(7), space(7));
-    for (open, icon, name) in
-        [(lamps.camera, icons::CAMERA, "Camera is on"), (lamps.microphone, icons::MICROPHONE, "Microphone is on")]
-    {
-        if open {
-            let place = Rect::from_center_size(at, Vec2::splat(28.0));
-            ui.painter().circle_filled(at, 14.0, glass::PANE);
-            icon_at(ui, at, icon, 16.0, glass::LIVE);
-            let lamp = ui.interact(place, Id::unique(name), egui::Sense::hover());
-            lamp.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Status, true, name));
-            lamp.on_hover_text(name);
-            at.x -= 34.0;
-        }
-    }
 }
 
 fn hud_ui(ui: &Ui, area: Rect, above: f32, words: &str) {

@@ -21,7 +21,7 @@ pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Optio
         ui.add_space(space(2));
         card_ui(ui, |ui| {
             heading_ui(ui, "Camera and sound");
-            remark_ui(ui, "The camera goes off when you leave this screen.");
+            remark_ui(ui, "Camera and microphone go off when you leave this screen.");
             done = done.take().or(devices_ui(ui, snapshot, local));
         });
         ui.add_space(space(2));

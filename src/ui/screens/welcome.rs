@@ -93,7 +93,8 @@ impl Welcome {
     fn devices_ui(&mut self, ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
         let palette = theme::palette(ui.ctx());
         ui.label(RichText::new("Camera and sound").font(theme::strong(text::DISPLAY)));
-        let words = "Have a look at yourself, and choose what calls should use. You can also call without a camera.";
+        let words =
+            "Look at yourself, try the sound, and choose what calls should use. You can also call without a camera.";
         ui.label(RichText::new(words).color(palette.weak));
         ui.add_space(space(4));
         let mut done = None;

@@ -2,6 +2,7 @@
 
 pub mod avatar;
 pub mod buttons;
+pub mod lamps;
 pub mod meter;
 pub mod page;
 pub mod self_view;

@@ -11,7 +11,7 @@ use crate::ui::widgets::buttons::menu_choice_ui;
 use crate::ui::widgets::page::{alert_ui, remark_ui};
 
 /// Widest list.
-const WIDTH: f32 = 448.0;
+pub const WIDTH: f32 = 448.0;
 
 /// A kind of device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
