@@ -14,7 +14,7 @@ use crate::ui::action::Action;
 use crate::ui::icons;
 use crate::ui::theme::{self, CONTROL_HEIGHT, glass, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone, icon_at};
-use crate::ui::widgets::page::{alert_ui, remark_ui, sentence};
+use crate::ui::widgets::page::{alert_ui, sentence};
 
 /// Width of the preview.
 const PREVIEW: f32 = 400.0;
@@ -33,10 +33,8 @@ pub fn choices_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
 
 fn lists_ui(ui: &mut Ui, snapshot: &Snapshot, checks: bool) -> Option<Action> {
     let mut done = None;
-    let Some(list) = &snapshot.devices else {
-        remark_ui(ui, "Looking for devices…");
-        return done;
-    };
+    // Drawn before the list is there, too: nothing moves away under the pointer when it comes.
+    let list = snapshot.devices.as_deref();
     let mut choice = snapshot.chosen.clone();
     for kind in [Kind::Camera, Kind::Microphone, Kind::Speaker] {
         if choice::list_ui(ui, kind, &mut choice, list) {
@@ -46,10 +44,11 @@ fn lists_ui(ui: &mut Ui, snapshot: &Snapshot, checks: bool) -> Option<Action> {
             done = done.or(check_ui(ui, kind, &snapshot.sound_check));
         }
     }
-    for problem in &list.problems {
+    for problem in list.map_or(&[][..], |list| &list.problems) {
         alert_ui(ui, problem, false);
     }
-    if ui.add(TextButton::new("Look for devices again", Tone::Quiet).icon(icons::AGAIN)).clicked() {
+    let words = if list.is_some() { "Look for devices again" } else { "Looking for devices…" };
+    if ui.add_enabled(list.is_some(), TextButton::new(words, Tone::Quiet).icon(icons::AGAIN)).clicked() {
         done = done.or(Some(Action::ListDevices));
     }
     done

@@ -61,11 +61,12 @@ impl Kind {
         }
     }
 
-    /// All that can be chosen; what is chosen is among it, whether it is there or not.
-    fn offers(self, list: &DeviceList, chosen: Option<&str>) -> Vec<Offer> {
-        let there = self.there(list);
+    /// All that can be chosen, as far as the system has told; what is chosen is among it, whether it is there or not.
+    fn offers(self, list: Option<&DeviceList>, chosen: Option<&str>) -> Vec<Offer> {
+        let there = list.map_or(&[][..], |list| self.there(list));
         let system = match there.first() {
             Some(first) => format!("As the system chooses ({first})"),
+            None if list.is_none() => "As the system chooses".to_owned(),
             None => format!("As the system chooses (no {} found)", self.name().to_lowercase()),
         };
         let mut offers = vec![(None, system)];
@@ -74,8 +75,8 @@ impl Kind {
             && !there.iter().any(|name| name == chosen)
             && !self.others().iter().any(|(setting, _)| *setting == chosen)
         {
-            let is_device = !chosen.starts_with(FILE_SETTING);
-            let words = if is_device { format!("{chosen} (not connected)") } else { chosen.to_owned() };
+            let is_missing = list.is_some() && !chosen.starts_with(FILE_SETTING);
+            let words = if is_missing { format!("{chosen} (not connected)") } else { chosen.to_owned() };
             offers.push((Some(chosen.to_owned()), words));
         }
         offers.extend(self.others().iter().map(|(setting, words)| (Some((*setting).to_owned()), (*words).to_owned())));
@@ -84,7 +85,7 @@ impl Kind {
 }
 
 /// A list to unfold, with its name above it. True: something else was chosen.
-pub fn list_ui(ui: &mut Ui, kind: Kind, choice: &mut DeviceChoice, list: &DeviceList) -> bool {
+pub fn list_ui(ui: &mut Ui, kind: Kind, choice: &mut DeviceChoice, list: Option<&DeviceList>) -> bool {
     let palette = theme::palette(ui.ctx());
     let label = ui.label(RichText::new(kind.name()).size(text::SMALL).color(palette.weak));
     let chosen = kind.chosen(choice);
@@ -115,7 +116,7 @@ pub fn menu_ui(ui: &mut Ui, kinds: &[Kind], snapshot: &Snapshot, height: f32) ->
         for kind in kinds {
             ui.label(RichText::new(kind.name()).size(text::SMALL).color(palette.weak));
             let chosen = kind.chosen(&mut choice);
-            for (setting, words) in kind.offers(list, chosen.as_deref()) {
+            for (setting, words) in kind.offers(Some(list), chosen.as_deref()) {
                 // A headset is a microphone and a speaker of the same name.
                 let name = format!("{}: {words}", kind.name());
                 if menu_choice_ui(ui, &words, &name, *chosen == setting) {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn words(kind: Kind, chosen: Option<&str>) -> Vec<String> {
-        kind.offers(&list(), chosen).into_iter().map(|(_, words)| words).collect()
+        kind.offers(Some(&list()), chosen).into_iter().map(|(_, words)| words).collect()
     }
 
     #[test]
@@ -152,6 +153,13 @@ mod tests {
         assert_eq!(words(Kind::Microphone, Some("Webcam")), [system, "Headset", "Webcam", "No microphone"]);
         let gone = words(Kind::Microphone, Some("Old one"));
         assert_eq!(gone, [system, "Headset", "Webcam", "Old one (not connected)", "No microphone"]);
+    }
+
+    #[test]
+    fn before_the_system_has_told_nothing_is_said_to_be_missing() {
+        let offers = Kind::Microphone.offers(None, Some("Webcam"));
+        let words = offers.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>();
+        assert_eq!(words, ["As the system chooses", "Webcam", "No microphone"]);
     }
 
     #[test]
