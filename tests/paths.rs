@@ -71,8 +71,14 @@ fn what_is_still_on_the_slow_way_when_the_call_becomes_direct_is_waited_for() {
 
 #[test]
 fn one_side_that_hides_its_address_keeps_the_call_with_the_relay() {
-    for (answer, call) in [(["--path", "relay"].as_slice(), [].as_slice()), (&[], &["--path", "relay"])] {
+    for (answer, call, bob_hides) in
+        [(["--path", "relay"].as_slice(), [].as_slice(), false), (&[], &["--path", "relay"], false), (&[], &[], true)]
+    {
         let bench = Bench::new();
+        if bob_hides {
+            std::fs::create_dir(bench.path("bob")).unwrap();
+            std::fs::write(bench.path("bob/settings.toml"), "hide_address = true\n").unwrap();
+        }
         let (alice, bob) = pair(&bench, "4", answer, call);
         end_well(alice, bob);
         for name in ["a.json", "b.json"] {

@@ -183,7 +183,7 @@ impl CallBench {
             microphone: Some(microphone),
             speaker: Some(speaker),
             raw_microphone: false,
-            path: self.path,
+            path: Some(self.path),
         };
         let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None);
         let source = if self.one_way { VideoChoice::None } else { self.source.clone() };

@@ -21,7 +21,7 @@ struct Arguments {
     /// Where accounts and the server's key are kept.
     #[arg(long, env = "VISAVIS_DATA", value_name = "DIR", default_value = "visavis-server-data")]
     data: PathBuf,
-    /// Host name that clients use; handles end in it. By default the listening address.
+    /// Host name that clients use; handles end in it. By default the listening address, or this machine's own.
     #[arg(long, env = "VISAVIS_DOMAIN", value_name = "HOST")]
     domain: Option<String>,
 }
@@ -34,7 +34,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("visavis-server: {error}");
-            ExitCode::from(if matches!(error, ServerError::Listen { .. }) { 5 } else { 1 })
+            ExitCode::from(match error {
+                ServerError::Domain(_) => 2,
+                ServerError::Listen { .. } => 5,
+                ServerError::Data(_) | ServerError::System(_) => 1,
+            })
         }
     }
 }
@@ -44,6 +48,13 @@ fn run(arguments: Arguments) -> Result<(), ServerError> {
     let server = RunningServer::start(&ServerConfig { listen, data, domain })?;
     let system = |error: std::io::Error| ServerError::System(error.to_string());
     writeln!(std::io::stdout(), "{}", server.address()).map_err(system)?;
+    if server.is_address_guessed() {
+        let host = &server.address().host;
+        eprintln!(
+            "Handles end in @{host}, the address that this machine has today: set --domain to a lasting name before people \
+             use it."
+        );
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(system)?;
     runtime.block_on(told_to_stop()).map_err(system)?;
     server.shutdown();

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::exit::{CliError, Exit};
 use crate::engine::config::{EncoderChoice, SoundChoice, VideoChoice};
 use crate::net::PathPolicy;
+use crate::store::profile::Profile;
+use crate::wire::address::Handle;
 
 /// Private face-to-face calls.
 #[derive(Debug, Parser)]
 #[command(name = "visavis", version = VERSION, max_term_width = 100)]
 pub struct Cli {
-    /// Profile: a name, or the path of a folder.
-    #[arg(long, global = true, env = "VISAVIS_PROFILE", default_value = "default", value_name = "NAME|DIR")]
-    pub profile: String,
+    /// Whose identity, contacts and settings.
+    #[command(flatten)]
+    pub profile: ProfileArgs,
     /// Say more on standard error; twice for everything. `RUST_LOG` decides in detail.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -23,6 +26,28 @@ pub struct Cli {
     /// What to do; without one the window opens.
     #[command(subcommand)]
     pub command: Option<CliCommand>,
+}
+
+/// Whose identity, contacts and settings. An option outranks its variable, which outranks the settings.
+#[derive(Clone, Debug, Args)]
+pub struct ProfileArgs {
+    /// Profile: a name, or the path of a folder.
+    #[arg(long, global = true, env = "VISAVIS_PROFILE", default_value = "default", value_name = "NAME|DIR")]
+    pub profile: String,
+    /// Settings file (TOML) in place of the profile's own `settings.toml`.
+    #[arg(long, global = true, env = "VISAVIS_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ProfileArgs {
+    /// Opens the profile.
+    pub fn open(&self) -> Result<Profile, CliError> {
+        let profile = Profile::open_named(&self.profile).map_err(CliError::failure)?;
+        match &self.config {
+            Some(path) => profile.with_settings(path).map_err(|error| CliError::new(Exit::Usage, error)),
+            None => Ok(profile),
+        }
+    }
 }
 
 const VERSION: &str =
@@ -65,9 +90,10 @@ pub struct MediaArgs {
     /// Name to register with the server when the profile is new.
     #[arg(long, env = "VISAVIS_NAME", value_name = "NAME")]
     pub name: Option<String>,
-    /// What to show: the moving test pattern, a y4m file (repeated), the system's camera or one by name, or nothing.
-    #[arg(long, value_name = "pattern|FILE.y4m|device[:NAME]|none", default_value = "pattern", value_parser = parse_source)]
-    pub video_source: VideoChoice,
+    /// What to show: the moving test pattern, a y4m file (repeated), the system's camera or one by name, or nothing. By
+    /// default the camera of the settings; the pattern, if none is chosen there.
+    #[arg(long, env = "VISAVIS_VIDEO_SOURCE", value_name = "pattern|FILE.y4m|device[:NAME]|none", value_parser = parse_source)]
+    pub video_source: Option<VideoChoice>,
     /// Picture size; a file keeps its own, a camera gives what comes closest.
     #[arg(long, value_name = "WxH", default_value = "640x360", value_parser = parse_size)]
     pub size: (u32, u32),
@@ -81,15 +107,17 @@ pub struct MediaArgs {
     #[arg(long, value_enum, default_value_t = EncoderArg::Auto)]
     pub encoder: EncoderArg,
     /// Which way packets may go: between the two devices when that works, or by relay only, so that the other side never
-    /// learns this machine's address.
-    #[arg(long, value_enum, default_value_t = PathArg::Direct)]
-    pub path: PathArg,
-    /// What to say: a WAV file (repeated), the system's microphone or one by name, or nothing.
-    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "device", value_parser = parse_sound)]
-    pub mic: SoundChoice,
-    /// Where to hear the other side: a WAV file to record to, the system's speaker or one by name, or nowhere.
-    #[arg(long, value_name = "FILE.wav|device[:NAME]|none", default_value = "device", value_parser = parse_sound)]
-    pub speaker: SoundChoice,
+    /// learns this machine's address. By default as `hide_address` of the settings says; direct, if it says nothing.
+    #[arg(long, env = "VISAVIS_PATH", value_enum)]
+    pub path: Option<PathArg>,
+    /// What to say: a WAV file (repeated), the system's microphone or one by name, or nothing. By default the microphone
+    /// of the settings; the system's, if none is chosen there.
+    #[arg(long, env = "VISAVIS_MIC", value_name = "FILE.wav|device[:NAME]|none", value_parser = parse_sound)]
+    pub mic: Option<SoundChoice>,
+    /// Where to hear the other side: a WAV file to record to, the system's speaker or one by name, or nowhere. By default
+    /// the speaker of the settings; the system's, if none is chosen there.
+    #[arg(long, env = "VISAVIS_SPEAKER", value_name = "FILE.wav|device[:NAME]|none", value_parser = parse_sound)]
+    pub speaker: Option<SoundChoice>,
     /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
     #[arg(long)]
     pub raw_mic: bool,
@@ -111,7 +139,7 @@ pub struct MediaArgs {
 #[derive(Debug, Args)]
 pub struct CallArgs {
     /// Whom: `name@host`.
-    pub handle: String,
+    pub handle: Handle,
     /// Picture and sound.
     #[command(flatten)]
     pub media: MediaArgs,

@@ -31,7 +31,7 @@ pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
 fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
     let outputs = [("--json", &arguments.json), ("--csv", &arguments.csv), ("--trace", &arguments.trace)];
     check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
-    check_sound(&arguments.mic, &arguments.speaker)?;
+    check_sound(Some(&arguments.mic), Some(&arguments.speaker))?;
     let (width, height) = arguments.size;
     let mut video = VideoSettings::new(width, height, arguments.fps);
     video.bitrate_kbps = arguments.bitrate.unwrap_or(video.bitrate_kbps);

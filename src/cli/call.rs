@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::{AnswerArgs, CallArgs, MediaArgs};
-use super::checks::{check_outputs, check_sound, check_video};
+use super::args::{AnswerArgs, CallArgs, MediaArgs, ProfileArgs};
+use super::checks::{NewIdentity, check_identity, check_outputs, check_sound, check_video};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::output;
@@ -18,9 +18,9 @@ use crate::engine::handle::{
 };
 use crate::engine::{Engine, clock};
 use crate::media::Timestamp;
+use crate::net::PathPolicy;
 use crate::render::Gpu;
-use crate::store::profile::Profile;
-use crate::wire::address::ServerAddress;
+use crate::wire::address::Handle;
 
 /// Longest time for coming online.
 const ONLINE: Duration = Duration::from_secs(10);
@@ -44,13 +44,12 @@ struct Stats {
 }
 
 /// Rings somebody and stays until the call is over.
-pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
+pub fn call(profile: &ProfileArgs, arguments: &CallArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::watch(|| {})?;
-    let Side { engine, mut handle, gpu } = start(profile, &arguments.media)?;
+    let Side { engine, mut handle, video, gpu } = start(profile, &arguments.media, Some(&arguments.handle))?;
     let watch = Watch::new(&arguments.media, gpu.as_ref(), &handle)?;
     let consent = UserConsent::given_by_person();
-    let video = arguments.media.video_source != VideoChoice::None;
-    let dialled = Command::Dial { handle: arguments.handle.clone(), video, consent };
+    let dialled = Command::Dial { handle: arguments.handle.to_string(), video, consent };
     send(&handle, dialled)?;
     let result = watch.until_over(&mut handle, &arguments.media, &interrupt);
     drop(engine);
@@ -58,9 +57,9 @@ pub fn call(profile: &str, arguments: &CallArgs) -> Result<(), CliError> {
 }
 
 /// Waits for a call, answers it as told, and stays until it is over.
-pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
+pub fn answer(profile: &ProfileArgs, arguments: &AnswerArgs) -> Result<(), CliError> {
     let interrupt = Interrupt::watch(|| {})?;
-    let Side { engine, mut handle, gpu } = start(profile, &arguments.media)?;
+    let Side { engine, mut handle, video, gpu } = start(profile, &arguments.media, None)?;
     if let Some(me) = handle.snapshot().me {
         output::say(&format!("{}\n", me.handle))?;
     }
@@ -75,7 +74,6 @@ pub fn answer(profile: &str, arguments: &AnswerArgs) -> Result<(), CliError> {
             send(&handle, Command::Decline)?;
         } else if arguments.auto_accept || asked_to_accept(&mut handle, &interrupt)? {
             // `--auto-accept` or the typed answer is the act of the person.
-            let video = arguments.media.video_source != VideoChoice::None;
             send(&handle, Command::Accept { video, consent: UserConsent::given_by_person() })?;
         } else {
             send(&handle, Command::Decline)?;
@@ -118,49 +116,41 @@ fn asked_to_accept(handle: &mut EngineHandle, interrupt: &Interrupt) -> Result<b
 struct Side {
     engine: Engine,
     handle: EngineHandle,
+    /// It has a picture to show.
+    video: bool,
     /// What the peer's pictures are drawn with, if they are.
     gpu: Option<Gpu>,
 }
 
 /// Checks what was asked for, opens the profile, starts the engine, makes the identity if there is none, and waits until
 /// the server is reached.
-fn start(profile: &str, media: &MediaArgs) -> Result<Side, CliError> {
+fn start(profile: &ProfileArgs, media: &MediaArgs, whom: Option<&Handle>) -> Result<Side, CliError> {
     let outputs = [("--frame-log", &media.frame_log), ("--record", &media.record), ("--stats", &media.stats)];
     check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
-    check_sound(&media.mic, &media.speaker)?;
-    let profile = Profile::open_named(profile).map_err(CliError::failure)?;
+    check_sound(media.mic.as_ref(), media.speaker.as_ref())?;
+    let profile = profile.open()?;
     let settings = profile.settings().map_err(CliError::failure)?;
-    let known = settings.handle.is_some();
-    if let (true, Some(asked), Some(kept)) = (known, &media.server, &settings.server)
-        && asked.parse::<ServerAddress>().map_err(|error| CliError::new(Exit::Usage, error))?.to_string() != *kept
-    {
-        let why =
-            format!("this profile belongs to the server {kept}; choose another with --profile, or leave --server out");
-        return Err(CliError::new(Exit::Usage, why));
-    }
+    let new = check_identity(media, &settings, whom)?;
     let (width, height) = media.size;
     let mut video = VideoSettings::new(width, height, media.fps);
     video.encoder = media.encoder.into();
     video.bitrate_kbps = media.bitrate.unwrap_or(video.bitrate_kbps);
-    check_video("--video-source", &media.video_source, video)?;
+    let chosen = settings.devices.camera.as_deref().map(|name| VideoChoice::from_setting(Some(name)));
+    let source = media.video_source.clone().or(chosen).unwrap_or(VideoChoice::Pattern);
+    check_video("--video-source", &source, video)?;
     let gpu = open_gpu(media)?;
+    let has_picture = source != VideoChoice::None;
     let config = EngineConfig {
         video,
-        video_source: Some(media.video_source.clone()),
-        microphone: Some(media.mic.clone()),
-        speaker: Some(media.speaker.clone()),
+        video_source: Some(source),
+        microphone: media.mic.clone(),
+        speaker: media.speaker.clone(),
         raw_microphone: media.raw_mic,
-        path: media.path.into(),
+        path: media.path.map(PathPolicy::from),
     };
     let (engine, mut handle) = Engine::start(profile, config).map_err(CliError::failure)?;
-    if !known {
-        let (Some(name), Some(server)) = (media.name.clone(), media.server.clone()) else {
-            return Err(CliError::new(
-                Exit::Usage,
-                "the profile is new: give --name NAME and --server ADDR (as the server prints it) once",
-            ));
-        };
-        send(&handle, Command::CreateProfile { name, server })?;
+    if let Some(NewIdentity { name, server }) = new {
+        send(&handle, Command::CreateProfile { name, server: server.to_string() })?;
     }
     let arrived = |now: &Snapshot| {
         let fatal = matches!(now.server, ServerStatus::Offline { fatal: true, .. });
@@ -173,7 +163,7 @@ fn start(profile: &str, media: &MediaArgs) -> Result<Side, CliError> {
         return Err(CliError::failure(notice));
     }
     match &snapshot.server {
-        ServerStatus::Online => Ok(Side { engine, handle, gpu }),
+        ServerStatus::Online => Ok(Side { engine, handle, video: has_picture, gpu }),
         ServerStatus::Offline { why, .. } => Err(CliError::new(Exit::NoNetwork, why)),
         _ => Err(CliError::new(Exit::NoNetwork, "the server does not answer; check the address and the network")),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::DoctorArgs;
+use super::args::{DoctorArgs, ProfileArgs};
 use super::exit::{CliError, Exit};
 use super::output;
 use crate::call::{CaptureGrant, UserConsent};
@@ -21,7 +21,6 @@ use crate::engine::sources::examine_camera;
 use crate::engine::{clock, devices};
 use crate::net::client::connect;
 use crate::render::gpu::Gpu;
-use crate::store::profile::Profile;
 use crate::wire::address::ServerAddress;
 use crate::wire::signal::Role;
 
@@ -73,7 +72,7 @@ struct Report {
 }
 
 /// Looks at everything. A camera is opened for a moment, to see whether it can be; no picture is taken.
-pub fn doctor(profile: &str, arguments: &DoctorArgs) -> Result<(), CliError> {
+pub fn doctor(profile: &ProfileArgs, arguments: &DoctorArgs) -> Result<(), CliError> {
     let mut checks = vec![check_gpu(), check_camera()];
     checks.extend(check_sound());
     checks.push(check_clock(clock::unix_now()));
@@ -196,11 +195,11 @@ fn check_network() -> Check {
 }
 
 /// Whether the server of `--server`, or of the profile, answers and shows its key.
-fn check_server(profile: &str, arguments: &DoctorArgs) -> Check {
+fn check_server(profile: &ProfileArgs, arguments: &DoctorArgs) -> Check {
     let check = |state, words: String| Check { part: Part::Server, state, words };
     let known = match &arguments.server {
         Some(server) => Ok(Some(server.clone())),
-        None => Profile::open_named(profile).and_then(|profile| profile.settings()).map(|settings| settings.server),
+        None => profile.open().and_then(|profile| profile.settings().map_err(CliError::failure)).map(|it| it.server),
     };
     let server = match known {
         Ok(Some(server)) => server,
@@ -211,14 +210,21 @@ fn check_server(profile: &str, arguments: &DoctorArgs) -> Check {
         Ok(address) => address,
         Err(error) => return check(State::Failed, format!("{error}")),
     };
-    let attempt = || -> Result<(), String> {
+    let attempt = || -> Result<String, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
         let key = ephemeral_key(&mut rand::rng());
         // As somebody without a name who asks for nothing.
-        runtime.block_on(connect(&address, &key, Role::Courier)).map(drop).map_err(|error| error.to_string())
+        runtime
+            .block_on(connect(&address, &key, Role::Courier))
+            .map(|link| link.domain)
+            .map_err(|error| error.to_string())
     };
     match attempt() {
-        Ok(()) => check(State::Ok, format!("{} answers and shows the right key", address.host)),
+        Ok(domain) if domain == address.host => check(State::Ok, format!("{domain} answers and shows the right key")),
+        Ok(domain) => {
+            let words = format!("{} answers, but calls itself {domain}: use that name in its address", address.host);
+            check(State::Warning, words)
+        }
         Err(why) => check(State::Failed, why),
     }
 }

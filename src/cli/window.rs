@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::args::ProfileArgs;
 use super::call;
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use crate::engine::Engine;
 use crate::engine::config::EngineConfig;
-use crate::store::profile::Profile;
 use crate::ui::{self, WindowError};
 
 /// Longest time that the profile is waited for before the window opens.
 const START: Duration = Duration::from_secs(2);
 
 /// Opens the window over a profile and stays until it is closed. A call that runs then is hung up.
-pub fn window(profile: &str) -> Result<(), CliError> {
-    let profile = Profile::open_named(profile).map_err(CliError::failure)?;
+pub fn window(profile: &ProfileArgs) -> Result<(), CliError> {
+    let profile = profile.open()?;
     let (engine, mut handle) = Engine::start(profile, EngineConfig::default()).map_err(CliError::failure)?;
     if handle.wait_for(Some(START), |now| now.started).is_none() {
         return Err(call::stopped(engine));

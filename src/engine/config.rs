@@ -163,8 +163,8 @@ pub struct EngineConfig {
     pub speaker: Option<SoundChoice>,
     /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
     pub raw_microphone: bool,
-    /// Which way packets may go.
-    pub path: PathPolicy,
+    /// Which way packets may go; `None`: as the profile's settings say.
+    pub path: Option<PathPolicy>,
 }
 
 #[cfg(test)]

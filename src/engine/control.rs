@@ -37,6 +37,7 @@ use crate::crypto::chain::DeviceCard;
 use crate::crypto::identity::{Identity, ephemeral_key};
 use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
+use crate::net::PathPolicy;
 use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
 
@@ -55,6 +56,7 @@ const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 pub struct Control {
     profile: Profile,
     config: EngineConfig,
+    policy: PathPolicy,
     identity: Option<Identity>,
     /// The server has taken the identity's handle.
     registered: bool,
@@ -177,11 +179,13 @@ impl Control {
         let settings = profile.settings()?;
         let registered = settings.handle.is_some();
         let appearance = settings.appearance;
+        let policy = config.path.unwrap_or(PathPolicy::hiding(settings.hide_address));
         let server = settings.server.and_then(|text| text.parse().ok());
         let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
         Ok(Self {
             profile,
             config,
+            policy,
             identity,
             registered,
             appearance,
@@ -328,6 +332,8 @@ impl Control {
     fn go_online(&mut self) {
         let (Some(identity), Some(server)) = (&self.identity, &self.server) else { return };
         let chain = identity.chain().clone();
+        // A handle that is none would have been refused when the identity was made.
+        let Ok(own) = identity.handle().parse() else { return };
         let device = identity.device().clone();
         let signer = device.clone();
         // Each time the device connects it shows a head signed just now.
@@ -336,7 +342,8 @@ impl Control {
         if let Some(old) = self.presence.take() {
             old.abort();
         }
-        self.presence = Some(tokio::spawn(session::stay_present(server.clone(), device, chain, self.events.clone())));
+        self.presence =
+            Some(tokio::spawn(session::stay_present(server.clone(), own, device, chain, self.events.clone())));
     }
 
     fn handle_event(&mut self, event: Event) {

@@ -130,6 +130,7 @@ pub enum Appearance {
 
 /// Chosen devices by name; `None` is the system's default, `Some("none")` none at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DeviceChoice {
     /// Camera.
     pub camera: Option<String>,

@@ -14,7 +14,7 @@ use crate::net::client::{ConnectError, ServerLink, connect, connect_from};
 use crate::net::direct::CallSocket;
 use crate::net::streams::write_message;
 use crate::store::profile::StoredTrial;
-use crate::wire::address::ServerAddress;
+use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::{DeviceId, Refusal, Role, ToClient, ToServer};
 
 /// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
@@ -99,11 +99,23 @@ impl PathEvents {
     }
 }
 
-/// Keeps the device present at its server for as long as `events` is read.
-pub async fn stay_present(server: ServerAddress, device: SigningKey, chain: impl Fn() -> Vec<u8>, events: Events) {
+/// Keeps the device of the account `own` present at its server for as long as `events` is read.
+pub async fn stay_present(
+    server: ServerAddress,
+    own: Handle,
+    device: SigningKey,
+    chain: impl Fn() -> Vec<u8>,
+    events: Events,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         match connect(&server, &device, Role::Device).await {
+            Ok(link) if link.domain != own.host() => {
+                let other = ConnectError::OtherName { domain: link.domain.clone(), port: server.port, own };
+                link.close().await;
+                let _ = events.send(Event::Offline(other)).await;
+                return;
+            }
             Ok(link) => {
                 let registered = be_present(link, chain(), &events, &mut pause).await;
                 let Err(error) = registered else { return };
@@ -292,21 +304,32 @@ mod tests {
     use crate::server::{RunningServer, ServerConfig};
 
     #[test]
-    fn a_server_that_refuses_is_asked_less_and_less_often() {
+    fn a_server_that_refuses_is_asked_less_and_less_often_and_one_of_another_name_only_once() {
         let folder = tempfile::tempdir().unwrap();
         let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
         let config = ServerConfig { listen, data: folder.path().into(), domain: None };
         let server = RunningServer::start(&config).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // A handle of another server: refused, though waiting might help.
-        let identity = Identity::create("alice@elsewhere.example", clock::unix_now(), &mut rand::rng());
-        let chain = identity.chain().chain().encode();
-        let refused = runtime.block_on(async {
-            let (events, mut reports) = mpsc::channel(100);
-            let present = stay_present(server.address().clone(), identity.device().clone(), || chain.clone(), events);
-            let _ = tokio::time::timeout(Duration::from_secs(2), present).await;
-            std::iter::from_fn(|| reports.try_recv().ok()).filter(|event| matches!(event, Event::Offline(_))).count()
-        });
+        let present = |handle: &str, chain: Option<Vec<u8>>| {
+            let identity = Identity::create(handle, clock::unix_now(), &mut rand::rng());
+            let chain = chain.unwrap_or_else(|| identity.chain().chain().encode());
+            runtime.block_on(async {
+                let (events, mut reports) = mpsc::channel(100);
+                let (own, device) = (handle.parse().unwrap(), identity.device().clone());
+                let present = stay_present(server.address().clone(), own, device, || chain.clone(), events);
+                let _ = tokio::time::timeout(Duration::from_secs(2), present).await;
+                let report = |event| if let Event::Offline(error) = event { Some(error) } else { None };
+                std::iter::from_fn(|| reports.try_recv().ok()).filter_map(report).collect::<Vec<_>>()
+            })
+        };
+        // Refused, though waiting might help.
+        let refused = present("alice@127.0.0.1", Some(vec![0; 8])).len();
         assert!((1..=6).contains(&refused), "{refused} times in two seconds");
+        let other = present("alice@elsewhere.example", None);
+        let port = server.address().port;
+        let own = "alice@elsewhere.example".parse().unwrap();
+        assert_eq!(other, [ConnectError::OtherName { domain: "127.0.0.1".into(), port, own }], "waiting does not help");
+        let words = other[0].to_string();
+        assert!(words.contains(&format!("127.0.0.1:{port}")) && words.contains("alice@127.0.0.1"), "{words}");
     }
 }

@@ -8,7 +8,7 @@ use ed25519_dalek::SigningKey;
 
 use super::streams::{MessageReader, StreamError, write_message};
 use super::{knobs, tls};
-use crate::wire::address::ServerAddress;
+use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::{Hello, Refusal, Role, ToClient, ToServer, VERSION};
 
 /// Longest time for reaching the server.
@@ -28,6 +28,19 @@ pub enum ConnectError {
         "the server shows another key than its address says: it is not the one you were told, or it was set up anew"
     )]
     WrongKey,
+    /// The server goes by another name than the one it was given.
+    #[error(
+        "this server calls itself {domain}, so {own} cannot be a handle there: \
+         use the server address {domain}:{port} with the same key, and you are {name}@{domain}", name = own.name()
+    )]
+    OtherName {
+        /// Host part of its handles.
+        domain: String,
+        /// Where it is.
+        port: u16,
+        /// The handle that does not belong there.
+        own: Handle,
+    },
     /// The server said no.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -43,7 +56,10 @@ impl ConnectError {
     /// Whether waiting does not help.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        matches!(self, Self::WrongKey | Self::Refused(Refusal::Version | Refusal::Taken | Refusal::Chain))
+        matches!(
+            self,
+            Self::WrongKey | Self::OtherName { .. } | Self::Refused(Refusal::Version | Refusal::Taken | Refusal::Chain)
+        )
     }
 }
 

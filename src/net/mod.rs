@@ -21,3 +21,11 @@ pub enum PathPolicy {
     /// Only by relay: the other side never learns this machine's address.
     RelayOnly,
 }
+
+impl PathPolicy {
+    /// What follows from the setting to hide this machine's address.
+    #[must_use]
+    pub const fn hiding(address: bool) -> Self {
+        if address { Self::RelayOnly } else { Self::Direct }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod connection;
+mod domain;
 mod state;
 #[cfg(all(test, feature = "client"))]
 mod tests;
@@ -17,10 +18,11 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use self::addresses::Addresses;
+use self::domain::Domain;
 use self::state::State;
 use crate::net::{knobs, tls};
 use crate::store::server_db::{DbError, EmbeddedDb, ServerDb};
-use crate::wire::address::ServerAddress;
+use crate::wire::address::{AddressError, ServerAddress};
 
 /// Connections at one time, those in their handshake included.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -43,7 +45,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Where its database is.
     pub data: PathBuf,
-    /// Host part of handles and of the address that clients use; the listening address if none.
+    /// Host part of handles and of the address that clients use; if none, the listening address, or this machine's own.
     pub domain: Option<String>,
 }
 
@@ -61,6 +63,9 @@ pub enum ServerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The name.
+    #[error("the domain cannot be used: {0}; set --domain to the name that clients reach this server by")]
+    Domain(#[from] AddressError),
     /// Something else of the system.
     #[error("the server cannot start: {0}")]
     System(String),
@@ -69,6 +74,7 @@ pub enum ServerError {
 /// A server that runs on threads of its own until it is shut down or dropped.
 pub struct RunningServer {
     address: ServerAddress,
+    is_guess: bool,
     local: SocketAddr,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -81,6 +87,8 @@ impl RunningServer {
     }
 
     fn start_with(config: &ServerConfig, limits: Limits) -> Result<Self, ServerError> {
+        // Before anything is made or opened; the address counts only when it is bound.
+        Domain::choose(config.domain.as_deref(), config.listen.ip())?;
         let db = EmbeddedDb::open(&config.data)?;
         let key = own_key(&db)?;
         let reset_key = secret(&db, "reset-key")?;
@@ -89,10 +97,7 @@ impl RunningServer {
         let socket = std::net::UdpSocket::bind(config.listen).map_err(listen)?;
         knobs::make_roomy(&socket);
         let local = socket.local_addr().map_err(listen)?;
-        let domain = config.domain.clone().unwrap_or_else(|| match local.ip() {
-            std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-            ip @ std::net::IpAddr::V4(_) => ip.to_string(),
-        });
+        let Domain { name: domain, is_guess } = Domain::choose(config.domain.as_deref(), local.ip())?;
         let address = ServerAddress { host: domain.clone(), port: local.port(), key: key.verifying_key().to_bytes() };
         let mut quic = tls::server_config(&key, tls::Accept::Any).map_err(|error| system(&error))?;
         quic.transport_config(knobs::server());
@@ -116,13 +121,20 @@ impl RunningServer {
             .name("server".into())
             .spawn(move || runtime.block_on(serve(endpoint, state, limits, stopped)))
             .map_err(|error| system(&error))?;
-        Ok(Self { address, local, stop, thread: Some(thread) })
+        Ok(Self { address, is_guess, local, stop, thread: Some(thread) })
     }
 
     /// The address with key that clients use.
     #[must_use]
     pub const fn address(&self) -> &ServerAddress {
         &self.address
+    }
+
+    /// Whether the host in the address is only what this machine happens to be called at the moment, since it listens on
+    /// all of its addresses and was given no name.
+    #[must_use]
+    pub const fn is_address_guessed(&self) -> bool {
+        self.is_guess
     }
 
     /// Where it listens.

@@ -1,7 +1,7 @@
 //! The client's profile: one folder with the identity's secrets, the contacts and the settings.
 //!
-//! `identity.key` (secrets, 0600), `contacts.toml`, `settings.toml`. Every file is replaced whole: written beside,
-//! flushed, renamed; a crash leaves the old one. A lock keeps a second process out.
+//! `identity.key` (secrets, 0600), `contacts.toml`, `settings.toml` (or another file in its place). Every file is replaced
+//! whole: written beside, flushed, renamed; a crash leaves the old one. A lock keeps a second process out.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -21,12 +21,13 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub struct Profile {
     folder: PathBuf,
+    settings: PathBuf,
     _lock: File,
 }
 
-/// What the person set.
+/// What the person set. A key that is not one of these is an error, so that no misspelt wish is passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `name@host`, once registered.
     pub handle: Option<String>,
@@ -36,7 +37,7 @@ pub struct Settings {
     pub devices: DeviceChoice,
     /// Colours of the window.
     pub appearance: Appearance,
-    /// Never offer this machine's addresses to the other side.
+    /// Never offer this machine's addresses to the other side: calls go by relay only.
     pub hide_address: bool,
 }
 
@@ -102,6 +103,16 @@ pub enum ProfileError {
         /// What the system said.
         source: io::Error,
     },
+    /// The settings file that was named.
+    #[error(
+        "the settings file {path} cannot be used: {source}; make it (it may be empty), or name another with --config"
+    )]
+    NoSettings {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The file is there but not readable as what it should be. Nothing is overwritten.
     #[error("{path} cannot be understood ({why}); mend it, or move it away to begin anew")]
     Damaged {
@@ -138,10 +149,22 @@ impl Profile {
             .open(&lock_path)
             .map_err(io_error(&lock_path))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_path_buf(), _lock: lock }),
+            Ok(()) => {
+                let (folder, settings) = (folder.to_path_buf(), folder.join("settings.toml"));
+                Ok(Self { folder, settings, _lock: lock })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(ProfileError::InUse(folder.to_path_buf())),
             Err(fs::TryLockError::Error(source)) => Err(ProfileError::Io { path: lock_path, source }),
         }
+    }
+
+    /// Takes `path` for the settings, in place of the profile's own file: they are read there, and kept there when they
+    /// change. The file must be there and right.
+    pub fn with_settings(mut self, path: &Path) -> Result<Self, ProfileError> {
+        let path = fs::canonicalize(path).map_err(|source| ProfileError::NoSettings { path: path.into(), source })?;
+        self.settings = path;
+        self.settings()?;
+        Ok(self)
     }
 
     /// Where it is.
@@ -152,83 +175,83 @@ impl Profile {
 
     /// The identity's secret bytes, if there is an identity.
     pub fn identity(&self) -> Result<Option<Zeroizing<Vec<u8>>>, ProfileError> {
-        self.read("identity.key").map(|bytes| bytes.map(Zeroizing::new))
+        read(&self.folder.join("identity.key")).map(|bytes| bytes.map(Zeroizing::new))
     }
 
     /// Keeps the identity's secret bytes.
     pub fn save_identity(&self, bytes: &[u8]) -> Result<(), ProfileError> {
-        self.write("identity.key", bytes)
+        write(&self.folder.join("identity.key"), bytes)
     }
 
     /// The settings; defaults if there are none.
     pub fn settings(&self) -> Result<Settings, ProfileError> {
-        self.read_toml("settings.toml")
+        read_toml(&self.settings)
     }
 
     /// Keeps the settings.
     pub fn save_settings(&self, settings: &Settings) -> Result<(), ProfileError> {
-        self.write_toml("settings.toml", settings)
+        write_toml(&self.settings, settings)
     }
 
     /// The contacts in the order they were added.
     pub fn contacts(&self) -> Result<Vec<StoredContact>, ProfileError> {
-        self.read_toml::<ContactsFile>("contacts.toml").map(|file| file.contacts)
+        read_toml::<ContactsFile>(&self.folder.join("contacts.toml")).map(|file| file.contacts)
     }
 
     /// Keeps the contacts.
     pub fn save_contacts(&self, contacts: &[StoredContact]) -> Result<(), ProfileError> {
-        self.write_toml("contacts.toml", &ContactsFile { contacts: contacts.to_vec() })
+        write_toml(&self.folder.join("contacts.toml"), &ContactsFile { contacts: contacts.to_vec() })
     }
 
     /// What was found out about this machine's encoders.
     pub fn trials(&self) -> Result<Vec<StoredTrial>, ProfileError> {
-        self.read_toml::<TrialsFile>("encoders.toml").map(|file| file.trials)
+        read_toml::<TrialsFile>(&self.folder.join("encoders.toml")).map(|file| file.trials)
     }
 
     /// Keeps what was found out about this machine's encoders.
     pub fn save_trials(&self, trials: &[StoredTrial]) -> Result<(), ProfileError> {
-        self.write_toml("encoders.toml", &TrialsFile { trials: trials.to_vec() })
+        write_toml(&self.folder.join("encoders.toml"), &TrialsFile { trials: trials.to_vec() })
     }
+}
 
-    fn read_toml<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ProfileError> {
-        let Some(bytes) = self.read(name)? else { return Ok(T::default()) };
-        let damaged = |why: String| ProfileError::Damaged { path: self.folder.join(name), why };
-        let text = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".into()))?;
-        toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))
-    }
+fn read_toml<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ProfileError> {
+    let Some(bytes) = read(path)? else { return Ok(T::default()) };
+    let damaged = |why: String| ProfileError::Damaged { path: path.to_path_buf(), why };
+    let text = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".into()))?;
+    toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))
+}
 
-    fn write_toml(&self, name: &str, value: &impl Serialize) -> Result<(), ProfileError> {
-        let text = toml::to_string_pretty(value)
-            .map_err(|error| ProfileError::Damaged { path: self.folder.join(name), why: error.to_string() })?;
-        self.write(name, text.as_bytes())
-    }
+fn write_toml(path: &Path, value: &impl Serialize) -> Result<(), ProfileError> {
+    let text = toml::to_string_pretty(value)
+        .map_err(|error| ProfileError::Damaged { path: path.to_path_buf(), why: error.to_string() })?;
+    write(path, text.as_bytes())
+}
 
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ProfileError> {
-        let path = self.folder.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(ProfileError::Io { path, source }),
-        };
-        let mut bytes = Vec::new();
-        match file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
-            Ok(read) if read as u64 > MAX_FILE_BYTES => Err(ProfileError::Damaged { path, why: "far too long".into() }),
-            Ok(_) => Ok(Some(bytes)),
-            Err(source) => Err(ProfileError::Io { path, source }),
-        }
+fn read(path: &Path) -> Result<Option<Vec<u8>>, ProfileError> {
+    let path = path.to_path_buf();
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ProfileError::Io { path, source }),
+    };
+    let mut bytes = Vec::new();
+    match file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes) {
+        Ok(read) if read as u64 > MAX_FILE_BYTES => Err(ProfileError::Damaged { path, why: "far too long".into() }),
+        Ok(_) => Ok(Some(bytes)),
+        Err(source) => Err(ProfileError::Io { path, source }),
     }
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ProfileError> {
-        let path = self.folder.join(name);
-        let beside = self.folder.join(format!("{name}.new"));
-        let attempt = || -> io::Result<()> {
-            let mut file = private_file(&beside)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)
-        };
-        attempt().map_err(|source| ProfileError::Io { path: path.clone(), source })
-    }
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ProfileError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let attempt = || -> io::Result<()> {
+        let mut file = private_file(Path::new(&beside))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    attempt().map_err(|source| ProfileError::Io { path: path.to_path_buf(), source })
 }
 
 /// A new empty file that only its owner can read, from its first moment on.
@@ -278,6 +301,34 @@ mod tests {
         assert_eq!(profile.identity().unwrap().unwrap().as_slice(), b"secret");
         assert_eq!(profile.settings().unwrap(), settings);
         assert_eq!(profile.contacts().unwrap(), [contact()]);
+    }
+
+    #[test]
+    fn settings_can_live_in_another_file_and_are_kept_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (folder.path().join("profile"), folder.path().join("other.toml"));
+        let missing = Profile::open(&own).unwrap().with_settings(&other).unwrap_err();
+        assert!(matches!(&missing, ProfileError::NoSettings { .. }), "{missing}");
+        fs::write(&other, "hide_address = true\n[devices]\nmicrophone = \"none\"\n").unwrap();
+        let profile = Profile::open(&own).unwrap().with_settings(&other).unwrap();
+        let mut settings = profile.settings().unwrap();
+        assert_eq!((settings.hide_address, settings.devices.microphone.as_deref()), (true, Some("none")));
+        settings.hide_address = false;
+        profile.save_settings(&settings).unwrap();
+        drop(profile);
+        assert!(!own.join("settings.toml").exists());
+        assert_eq!(Profile::open(&own).unwrap().with_settings(&other).unwrap().settings().unwrap(), settings);
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let profile = Profile::open(folder.path()).unwrap();
+        for (key, text) in [("hide_adress", "hide_adress = true"), ("mike", "[devices]\nmike = \"none\"")] {
+            fs::write(folder.path().join("settings.toml"), text).unwrap();
+            let error = profile.settings().unwrap_err();
+            assert!(error.to_string().contains(&format!("`{key}`")), "{error}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Addresses that people paste: the server with its key, a handle.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
@@ -38,6 +39,14 @@ pub enum AddressError {
     /// Not `name@host`.
     #[error("a handle looks like name@host; the name has 1 to 32 of a–z, 0–9, dot, dash and underscore")]
     Handle,
+    /// Not a host.
+    #[error("a host is a name such as calls.example.org, an IPv4 address, or an IPv6 address in brackets")]
+    Host,
+}
+
+/// A host as it stands in addresses and handles, in lower case.
+pub fn parse_host(text: &str) -> Result<String, AddressError> {
+    if is_host(text) { Ok(text.to_ascii_lowercase()) } else { Err(AddressError::Host) }
 }
 
 impl FromStr for ServerAddress {
@@ -103,9 +112,16 @@ impl fmt::Display for Handle {
     }
 }
 
+/// A name of labels (RFC 1123), which an IPv4 address looks like too, or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    (1..=253).contains(&host.len()) && host.bytes().all(valid)
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len()) && label.bytes().all(valid) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -127,8 +143,12 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!("example.org".parse::<ServerAddress>(), Err(AddressError::Server));
         assert_eq!("example.org:4433/abc".parse::<ServerAddress>(), Err(AddressError::Key));
+        for bad in ["::1", "[::1", "[host]", "a..b", "-a.org", "a b"] {
+            assert_eq!(format!("{bad}:1/abc").parse::<ServerAddress>(), Err(AddressError::Server), "{bad}");
+            assert_eq!(parse_host(bad), Err(AddressError::Host), "{bad}");
+        }
         assert_eq!("example.org:x/abc".parse::<ServerAddress>(), Err(AddressError::Server));
-        for bad in ["alice", "@host", "al ice@host", "alice@", "äöü@host"] {
+        for bad in ["alice", "@host", "al ice@host", "alice@", "äöü@host", "alice@bob@host", "alice@host:1"] {
             assert_eq!(bad.parse::<Handle>(), Err(AddressError::Handle), "{bad}");
         }
         assert_eq!("Alice@Example.org".parse::<Handle>().unwrap().to_string(), "alice@example.org");

@@ -10,6 +10,7 @@ use crate::crypto::chain::Chain;
 use crate::crypto::identity::ephemeral_key;
 use crate::crypto::letter::CallId;
 use crate::engine::clock;
+use crate::engine::contacts::ContactError;
 use crate::engine::handle::CallView;
 use crate::engine::session;
 use crate::net::client::ConnectError;
@@ -35,6 +36,15 @@ impl Control {
             Ok(handle) => handle,
             Err(error) => return self.tell(&error.to_string()),
         };
+        if handle.to_string() == identity.handle() {
+            return self.tell(&ContactError::Oneself.to_string());
+        }
+        if let Some((_, host)) = identity.handle().split_once('@')
+            && host != handle.host()
+        {
+            let why = "calls go to handles of one's own server only";
+            return self.tell(&format!("{handle} is at another server than {host}: {why}, so ask for one there"));
+        }
         // Somebody may ring already: whether that is the same account is sure only after the look-up.
         let state = self.machine.as_ref().map(|machine| machine.state().0);
         let idle = matches!(state, Some(State::Idle));
@@ -42,9 +52,6 @@ impl Control {
             if idle {
                 let peer = self.contacts.peer(&handle.to_string(), None);
                 self.call = CallView::Outgoing { peer, video, ringing: false, since: clock::now() };
-            }
-            if handle.to_string() == identity.handle() {
-                return self.give_up(&handle, Outcome::Busy);
             }
             self.dials += 1;
             let attempt = self.dials;

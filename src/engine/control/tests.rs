@@ -1,12 +1,14 @@
 //! Control by itself: what must hold over days, and between one call and the next.
 
 use super::*;
+use crate::call::AddressGrant;
 use crate::call::{State, UserConsent};
 use crate::crypto::chain::MAX_HEAD_AGE_S;
 use crate::crypto::letter::Opened;
 use crate::engine::session::PathEvent;
 use crate::media::LeafIndex;
 use crate::net::client::ConnectError;
+use crate::store::profile::Settings;
 use crate::transport::ways::Way;
 
 /// Control with an identity and a server that nobody runs.
@@ -17,14 +19,19 @@ struct Bench {
 }
 
 fn bench() -> Bench {
+    bench_with(EngineConfig::default(), &Settings::default())
+}
+
+fn bench_with(config: EngineConfig, settings: &Settings) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let profile = Profile::open(folder.path()).unwrap();
+    profile.save_settings(settings).unwrap();
     let identity = Identity::create("alice@localhost", clock::unix_now(), &mut rand::rng());
     profile.save_identity(&identity.to_bytes()).unwrap();
     let (events, incoming) = mpsc::channel(EVENTS);
     let parts = Parts {
         profile,
-        config: EngineConfig::default(),
+        config,
         ends: Ends::new(Arc::default(), Arc::default()).0,
         opens: Arc::default(),
         snapshots: watch::channel(Snapshot::default()).0,
@@ -67,6 +74,42 @@ async fn events_of_an_earlier_calls_path_do_not_reach_the_next_call() {
     assert_eq!(way(&control), Some(Way::Relay));
     control.handle_event(Event::Path(1, PathEvent::PeerLeft));
     assert_eq!(way(&control), Some(Way::Relay));
+}
+
+/// Whether control offers its addresses in a call, and looks for a way to the peer's.
+fn shows_its_address(hidden_by_settings: bool, path: Option<PathPolicy>) -> bool {
+    let config = EngineConfig { path, ..EngineConfig::default() };
+    let settings = Settings { hide_address: hidden_by_settings, ..Settings::default() };
+    let Bench { mut control, _folder, .. } = bench_with(config, &settings);
+    control.fresh_path_key();
+    control.enter_room([1; 32], LeafIndex(0), [3; 32]);
+    control.find_direct(AddressGrant::for_test());
+    let path = control.path.as_mut().unwrap();
+    let later = clock::now() + Duration::from_mins(1);
+    path.handle_timeout(later);
+    let offered = path.handle_observed(([203, 0, 113, 1], 5000).into()).is_some();
+    path.handle_candidates(vec![([203, 0, 113, 2], 5000).into()], false, later);
+    assert_eq!(offered, path.poll_timeout().is_some(), "who offers nothing tries nothing either");
+    offered
+}
+
+#[tokio::test]
+async fn who_hides_the_own_address_offers_none_and_tries_none_and_a_path_that_was_asked_for_outranks_that() {
+    assert!(shows_its_address(false, None));
+    assert!(!shows_its_address(true, None));
+    assert!(!shows_its_address(false, Some(PathPolicy::RelayOnly)));
+    assert!(shows_its_address(true, Some(PathPolicy::Direct)));
+}
+
+#[tokio::test]
+async fn oneself_and_people_of_other_servers_are_not_rung_and_it_is_said_why() {
+    for (handle, words) in [("Alice@localhost", "your own handle"), ("bob@elsewhere.example", "another server")] {
+        let Bench { mut control, .. } = bench();
+        let consent = UserConsent::given_by_person();
+        control.handle_command(Command::Dial { handle: handle.into(), video: true, consent });
+        assert!(control.dialing.is_none() && control.call == CallView::Idle);
+        assert!(control.notice.is_some_and(|(_, text)| text.contains(words)), "{handle}");
+    }
 }
 
 #[tokio::test]

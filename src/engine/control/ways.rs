@@ -31,7 +31,7 @@ impl Control {
 
     /// Looks for a direct way, if that is wanted.
     pub(super) fn find_direct(&mut self, grant: AddressGrant) {
-        if self.config.path == PathPolicy::RelayOnly {
+        if self.policy == PathPolicy::RelayOnly {
             return;
         }
         if let Some(path) = &mut self.path
