@@ -339,8 +339,16 @@ fn a_look_at_oneself_ends_with_the_screen_and_settings_are_kept() {
     assert_eq!(alice.nameless(), [""; 0]);
     alice.press("Light");
     alice.until("light colours", |window| window.ctx.theme() == egui::Theme::Light);
+    alice.press("Larger");
+    alice.see("110 %");
     alice.press("Back");
     alice.see("Nobody here yet");
+    for _ in 0..12 {
+        alice.window.key_press_modifiers(Modifiers::COMMAND, Key::Plus);
+        alice.window.run_steps(2);
+    }
+    alice.see("Everything at 200 %");
+    alice.until("twice the size, and no more", |window| (window.ctx.zoom_factor() - 2.0).abs() < 0.01);
     let opens = Arc::clone(&alice.opens);
     alice.until("the camera is released", |_| opens.open_now() == (false, false));
     assert_eq!(alice.opens.counts().0, 1);
@@ -348,6 +356,9 @@ fn a_look_at_oneself_ends_with_the_screen_and_settings_are_kept() {
     drop(alice);
     let mut again = world.open("alice");
     again.until("light colours", |window| window.ctx.theme() == egui::Theme::Light);
+    again.until("the size is kept", |window| (window.ctx.zoom_factor() - 2.0).abs() < 0.01);
+    again.window.key_press_modifiers(Modifiers::COMMAND, Key::Num0);
+    again.until("the usual size", |window| (window.ctx.zoom_factor() - 1.0).abs() < 0.01);
 }
 
 /// Through the sound server that `tests/with-desktop.sh` starts: what is played to its sink `microphone` is heard.

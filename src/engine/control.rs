@@ -23,7 +23,7 @@ use super::config::EngineConfig;
 use super::contacts::Contacts;
 use super::devices::DeviceList;
 use super::encoder;
-use super::handle::{Appearance, CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot};
+use super::handle::{Appearance, CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot, Zoom};
 use super::path::CallPath;
 use super::preview::Preview;
 use super::sealing::{OpenCommand, SealCommand};
@@ -61,6 +61,7 @@ pub struct Control {
     /// The server has taken the identity's handle.
     registered: bool,
     appearance: Appearance,
+    zoom: Zoom,
     server: Option<ServerAddress>,
     status: ServerStatus,
     machine: Option<Machine>,
@@ -178,7 +179,7 @@ impl Control {
         let trying_encoders = encoder::start_trial(config.video, &trials, events.clone());
         let settings = profile.settings()?;
         let registered = settings.handle.is_some();
-        let appearance = settings.appearance;
+        let (appearance, zoom) = (settings.appearance, settings.zoom);
         let policy = config.path.unwrap_or(PathPolicy::hiding(settings.hide_address));
         let server = settings.server.and_then(|text| text.parse().ok());
         let machine = identity.as_ref().map(|identity| Machine::new(identity.device().clone()));
@@ -189,6 +190,7 @@ impl Control {
             identity,
             registered,
             appearance,
+            zoom,
             server,
             status: ServerStatus::Idle,
             machine,
@@ -268,6 +270,7 @@ impl Control {
             Command::ListDevices => self.list_devices(),
             Command::ChooseDevices(choice) => self.choose_devices(choice),
             Command::SetAppearance(appearance) => self.set_appearance(appearance),
+            Command::SetZoom(zoom) => self.set_zoom(zoom),
             Command::AddContact { handle } => {
                 let own = self.identity.as_ref().map_or("", Identity::handle);
                 let added = self.contacts.add(&self.profile, &handle, own);

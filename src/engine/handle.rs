@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use super::clock;
 use super::devices::DeviceList;
 pub use super::sound::{DeviceState, SoundCheckView, SoundCounts, SoundView};
+pub use super::zoom::Zoom;
 use crate::call::UserConsent;
 use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
 
@@ -89,6 +90,8 @@ pub enum Command {
     ChooseDevices(DeviceChoice),
     /// Light or dark, now and in future.
     SetAppearance(Appearance),
+    /// Everything this large, now and in future.
+    SetZoom(Zoom),
     /// Keep somebody as a contact. What is wrong with the handle is said in the notice.
     AddContact {
         /// `name@host`.
@@ -163,6 +166,8 @@ pub struct Snapshot {
     pub sound_check: SoundCheckView,
     /// Colours of the window.
     pub appearance: Appearance,
+    /// How large everything in the window is.
+    pub zoom: Zoom,
     /// The call, or how the last one ended.
     pub call: CallView,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.

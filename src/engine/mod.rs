@@ -40,6 +40,8 @@ mod start;
 mod topology;
 #[cfg(feature = "client")]
 mod video;
+#[cfg(feature = "client")]
+pub mod zoom;
 
 #[cfg(feature = "client")]
 pub use start::{Engine, StartError};

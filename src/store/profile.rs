@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::codec::EncoderKind;
-use crate::engine::handle::{Appearance, DeviceChoice};
+use crate::engine::handle::{Appearance, DeviceChoice, Zoom};
 
 /// No file of a profile is longer.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub devices: DeviceChoice,
     /// Colours of the window.
     pub appearance: Appearance,
+    /// How large everything in the window is, in percent.
+    pub zoom: Zoom,
     /// Never offer this machine's addresses to the other side: calls go by relay only.
     pub hide_address: bool,
 }

@@ -1,6 +1,6 @@
 //! What a person does on a screen. Screens only say it; [`super::App`] does it.
 
-use crate::engine::handle::{Appearance, DeviceChoice};
+use crate::engine::handle::{Appearance, DeviceChoice, Zoom};
 
 /// One act of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub enum Action {
     ChooseDevices(DeviceChoice),
     /// Light or dark.
     Appearance(Appearance),
+    /// Everything this large.
+    Zoom(Zoom),
     /// Open another screen.
     Show(Page),
     /// Keep somebody as a contact.

@@ -20,7 +20,7 @@ use super::widgets::lamps::{Lamps, lamps_ui};
 use super::widgets::toast::Toast;
 use crate::call::UserConsent;
 use crate::engine::clock;
-use crate::engine::handle::{CallView, Command, DeviceState, EngineHandle, Snapshot};
+use crate::engine::handle::{CallView, Command, DeviceState, EngineHandle, Snapshot, Zoom};
 use crate::media::{FrameId, Stamps};
 use crate::render::{VideoPainter, VideoView};
 
@@ -38,6 +38,8 @@ pub struct App {
     local: VideoView,
     hud: Option<Hud>,
     help: bool,
+    /// How large everything is; the engine only keeps it.
+    zoom: Zoom,
     talk: PushToTalk,
     toast: Toast,
     /// Number of the newest notice that was shown.
@@ -58,6 +60,8 @@ impl App {
     #[must_use]
     pub fn new(ctx: &Context, handle: EngineHandle, painter: &Arc<VideoPainter>) -> Self {
         theme::install(ctx);
+        // The same keys are ours, since egui's go further than the screens do.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         let remote_flows = Arc::new(AtomicBool::new(false));
         for bell in [&handle.remote_bell, &handle.snapshot_bell] {
             let ctx = ctx.clone();
@@ -81,6 +85,7 @@ impl App {
             local: VideoView::new(Arc::clone(painter)),
             hud: None,
             help: false,
+            zoom: Zoom::default(),
             talk: PushToTalk::default(),
             toast: Toast::default(),
             noticed: 0,
@@ -100,7 +105,7 @@ impl App {
     pub fn ui(&mut self, ui: &mut Ui) {
         self.take(ui);
         let typing = ui.ctx().text_edit_focused();
-        let key = ui.input_mut(|input| shortcuts::handle_keys(input, &self.snapshot.call, typing));
+        let key = ui.input_mut(|input| shortcuts::handle_keys(input, &self.snapshot.call, self.zoom, typing));
         let by_key = key.is_some();
         self.push_to_talk(ui);
         let action = key.or(self.screen_ui(ui));
@@ -131,6 +136,8 @@ impl App {
         if self.snapshot.started && !before.started {
             let known = self.snapshot.me.as_ref().is_some_and(|me| me.registered);
             self.welcome = (!known).then(Welcome::default);
+            self.zoom = self.snapshot.zoom;
+            ui.ctx().set_zoom_factor(self.zoom.factor());
         }
         if let Some((number, words)) = &self.snapshot.notice
             && *number > self.noticed
@@ -323,6 +330,12 @@ impl App {
             Action::ListDevices => Command::ListDevices,
             Action::ChooseDevices(choice) => Command::ChooseDevices(choice),
             Action::Appearance(appearance) => Command::SetAppearance(appearance),
+            Action::Zoom(zoom) => {
+                self.zoom = zoom;
+                ui.ctx().set_zoom_factor(zoom.factor());
+                self.say(ui, by_key, icons::SEARCH, &format!("Everything at {} %", zoom.percent()));
+                Command::SetZoom(zoom)
+            }
             Action::Show(page) => {
                 self.page = page;
                 ui.ctx().request_repaint();

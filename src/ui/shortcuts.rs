@@ -1,12 +1,13 @@
 //! Keys that do something wherever the keyboard is, and their list.
 
+use egui::gui_zoom::kb_shortcuts;
 use egui::{Id, InputState, Key, KeyboardShortcut, Modal, Modifiers, RichText, Ui};
 
 use super::action::Action;
 use super::push_to_talk;
 use super::theme::{self, space, text};
 use super::widgets::buttons::{TextButton, Tone};
-use crate::engine::handle::CallView;
+use crate::engine::handle::{CallView, Zoom};
 
 /// A combination of keys and what it does.
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +41,23 @@ pub const HELP: Shortcut = shortcut("?", "This list", Modifiers::NONE, Key::Ques
 const ALL: [Shortcut; 6] = [MICROPHONE, CAMERA, HANG_UP, FULL_SCREEN, HUD, HELP];
 
 /// Keys that are looked after elsewhere.
-const OTHERS: [(&str, &str); 2] = [push_to_talk::KEYS, ("Tab, Enter", "To the next control, and press it")];
+const OTHERS: [(&str, &str); 4] = [
+    push_to_talk::KEYS,
+    ("Ctrl +, Ctrl −", "Everything larger or smaller"),
+    ("Ctrl+0", "Everything in its usual size"),
+    ("Tab, Enter", "To the next control, and press it"),
+];
 
 /// What the keys pressed just now mean; `typing`: the keyboard writes into a field.
-pub fn handle_keys(input: &mut InputState, call: &CallView, typing: bool) -> Option<Action> {
+pub fn handle_keys(input: &mut InputState, call: &CallView, zoom: Zoom, typing: bool) -> Option<Action> {
     if input.consume_shortcut(&FULL_SCREEN.keys) {
         return Some(Action::ToggleFullScreen);
     }
     if input.consume_shortcut(&HUD.keys) {
         return Some(Action::ToggleHud);
+    }
+    if let Some(zoom) = zoomed(input, zoom) {
+        return Some(Action::Zoom(zoom));
     }
     // The question mark needs Shift on most keyboards.
     if !typing && (input.consume_shortcut(&HELP.keys) || input.consume_key(Modifiers::SHIFT, Key::Questionmark)) {
@@ -68,6 +77,18 @@ pub fn handle_keys(input: &mut InputState, call: &CallView, typing: bool) -> Opt
         CallView::Outgoing { .. } | CallView::Connecting { .. } | CallView::Active(_) => Some(Action::HangUp),
     };
     way_out.filter(|_| input.consume_shortcut(&HANG_UP.keys))
+}
+
+/// The keys that every browser has for it. At its ends the size stays as it is, and is said again.
+fn zoomed(input: &mut InputState, zoom: Zoom) -> Option<Zoom> {
+    let larger = [kb_shortcuts::ZOOM_IN, kb_shortcuts::ZOOM_IN_SECONDARY];
+    if larger.iter().any(|keys| input.consume_shortcut(keys)) {
+        return Some(zoom.larger().unwrap_or(zoom));
+    }
+    if input.consume_shortcut(&kb_shortcuts::ZOOM_OUT) {
+        return Some(zoom.smaller().unwrap_or(zoom));
+    }
+    input.consume_shortcut(&kb_shortcuts::ZOOM_RESET).then(Zoom::default)
 }
 
 /// The list of all shortcuts. True: close it.
@@ -104,7 +125,8 @@ mod tests {
         let event = Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers };
         let input = RawInput { events: vec![Event::ModifiersChanged(modifiers), event], ..RawInput::default() };
         let mut action = None;
-        let output = ctx.run_ui(input, |ui| action = ui.input_mut(|input| handle_keys(input, call, typing)));
+        let output =
+            ctx.run_ui(input, |ui| action = ui.input_mut(|input| handle_keys(input, call, Zoom::default(), typing)));
         output.drop_without_applying_deltas();
         action
     }
@@ -121,6 +143,14 @@ mod tests {
         assert_eq!(press(CTRL_SHIFT, Key::M, &CallView::Idle, false), None);
         assert_eq!(press(Modifiers::NONE, Key::F3, &active, false), Some(Action::ToggleHud));
         assert_eq!(press(Modifiers::NONE, Key::F11, &CallView::Idle, true), Some(Action::ToggleFullScreen));
+    }
+
+    #[test]
+    fn size_changes_by_the_keys_of_a_browser_also_while_typing() {
+        let press = |key| press(Modifiers::COMMAND, key, &CallView::Idle, true);
+        for (key, percent) in [(Key::Plus, 110), (Key::Equals, 110), (Key::Minus, 90), (Key::Num0, 100)] {
+            assert_eq!(press(key), Some(Action::Zoom(Zoom::from(percent))), "{key:?}");
+        }
     }
 
     #[test]

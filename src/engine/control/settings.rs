@@ -1,7 +1,7 @@
 //! What control keeps in the profile's settings besides devices.
 
 use super::Control;
-use crate::engine::handle::Appearance;
+use crate::engine::handle::{Appearance, Zoom};
 use crate::store::profile::ProfileError;
 
 impl Control {
@@ -10,6 +10,16 @@ impl Control {
         self.appearance = appearance;
         let kept = self.profile.settings().and_then(|mut settings| {
             settings.appearance = appearance;
+            self.profile.save_settings(&settings)
+        });
+        self.tell_error(kept);
+    }
+
+    /// Everything this large from now on.
+    pub(super) fn set_zoom(&mut self, zoom: Zoom) {
+        self.zoom = zoom;
+        let kept = self.profile.settings().and_then(|mut settings| {
+            settings.zoom = zoom;
             self.profile.save_settings(&settings)
         });
         self.tell_error(kept);

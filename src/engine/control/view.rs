@@ -28,6 +28,7 @@ impl Control {
             camera: self.camera_state(),
             sound_check: self.sound_check.view(),
             appearance: self.appearance,
+            zoom: self.zoom,
             call: self.call.clone(),
             notice: self.notice.clone(),
         };

@@ -1,13 +1,13 @@
 //! Settings: devices, appearance, and who one is.
 
-use egui::Ui;
+use egui::{Label, RichText, Ui, vec2};
 
 use super::devices::devices_ui;
-use crate::engine::handle::{Appearance, Snapshot};
+use crate::engine::handle::{Appearance, Snapshot, Zoom};
 use crate::render::VideoView;
 use crate::ui::action::{Action, Page};
 use crate::ui::icons;
-use crate::ui::theme::{self, space};
+use crate::ui::theme::{self, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone};
 use crate::ui::widgets::page::{card_ui, column_ui, copyable_ui, header_ui, heading_ui, remark_ui};
 
@@ -40,6 +40,7 @@ pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Optio
                     }
                 }
             });
+            done = done.take().or(zoom_ui(ui, snapshot.zoom));
         });
         ui.add_space(space(2));
         card_ui(ui, |ui| {
@@ -53,4 +54,26 @@ pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Optio
         });
     });
     done
+}
+
+/// How large everything is, with a step in each direction and the way back.
+fn zoom_ui(ui: &mut Ui, zoom: Zoom) -> Option<Action> {
+    ui.add_space(space(1));
+    remark_ui(ui, "Size of text and controls");
+    let mut wanted = None;
+    ui.horizontal_wrapped(|ui| {
+        let mut step = |ui: &mut Ui, words, name, to: Option<Zoom>| {
+            let button = ui.add_enabled(to.is_some(), TextButton::new(words, Tone::Plain).name(name));
+            wanted = wanted.or(to.filter(|_| button.clicked()));
+        };
+        step(ui, "−", "Smaller", zoom.smaller());
+        let words = RichText::new(format!("{} %", zoom.percent())).font(theme::strong(text::BODY));
+        ui.add_sized(vec2(56.0, theme::CONTROL_HEIGHT), Label::new(words));
+        step(ui, "+", "Larger", zoom.larger());
+        let usual = TextButton::new("Usual size", Tone::Quiet);
+        if zoom != Zoom::default() && ui.add(usual).clicked() {
+            wanted = Some(Zoom::default());
+        }
+    });
+    wanted.map(Action::Zoom)
 }
