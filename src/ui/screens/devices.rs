@@ -16,9 +16,6 @@ use crate::ui::theme::{self, CONTROL_HEIGHT, glass, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone, icon_at};
 use crate::ui::widgets::page::{alert_ui, sentence};
 
-/// Width of the preview.
-const PREVIEW: f32 = 400.0;
-
 /// Draws the three choices, the preview and the checks; `local` is the own picture.
 pub fn devices_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
     let looked = preview_ui(ui, &snapshot.camera, local);
@@ -56,7 +53,7 @@ fn lists_ui(ui: &mut Ui, snapshot: &Snapshot, checks: bool) -> Option<Action> {
 
 /// The own picture as others would see it, mirrored, once it is asked for.
 fn preview_ui(ui: &mut Ui, camera: &DeviceState, local: &VideoView) -> Option<Action> {
-    let width = ui.available_width().min(PREVIEW);
+    let width = ui.available_width().min(choice::WIDTH);
     let (rect, _) = ui.allocate_exact_size(vec2(width, width * 9.0 / 16.0), Sense::hover());
     let radius = CornerRadius::same(theme::RADIUS);
     ui.painter().rect_filled(rect, radius, glass::CANVAS);

@@ -77,15 +77,16 @@ impl InCall {
             });
         }
         lamps_ui(ui, area, scene.lamps);
-        if let Some(words) = scene.hud {
-            hud_ui(ui, area, if shown { bar::HEIGHT } else { space(14) }, words);
-        }
         let mut done = None;
         if shown {
             self.head_ui(ui, area, view, scene.now);
             done = bar::bar_ui(ui, area, view, scene, &mut self.devices);
         }
-        status_ui(ui, area, view, shown, scene);
+        let above = own_microphone_ui(ui, area, view, shown, scene.talking);
+        if let Some(words) = scene.hud {
+            hud_ui(ui, area, above, words);
+        }
+        status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);
         done.or(self.devices_ui(ui, area, scene.snapshot))
     }
@@ -207,25 +208,34 @@ fn reconnecting_ui(ui: &mut Ui, area: Rect) {
     });
 }
 
-/// What must not be missed: muted, unheard, a device that is not there. At the top in the middle, below each other;
-/// that one is muted stands in the place of the bar when it has gone.
-fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, scene: &Scene) {
-    let sound = &view.sound;
+/// That one is muted, or is heard only while a key is held: above the bar, or in its place when it has gone. Gives how
+/// much is taken at the bottom.
+fn own_microphone_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, talking: bool) -> f32 {
+    /// A remark and the room above it.
+    const REMARK: f32 = 44.0;
     let above = if shown { bar::HEIGHT } else { space(4) };
     let at = pos2(area.center().x, area.bottom() - above);
-    if scene.talking {
+    let speaking = view.sound.speaking_while_muted;
+    if talking {
         let icon = (icons::MICROPHONE, glass::LIVE);
         remark_ui(ui, "talking", Align2::CENTER_BOTTOM, at, icon, "Talking while Space is held");
-    } else if !view.microphone_on && (!shown || sound.speaking_while_muted) {
-        let words = if sound.speaking_while_muted { "You are muted, and you are speaking" } else { "You are muted" };
-        let icon = (icons::MICROPHONE_OFF, glass::WARNING);
-        remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, icon, words);
+    } else if !view.microphone_on && (!shown || speaking) {
+        let words = if speaking { "You are muted, and you are speaking" } else { "You are muted" };
+        remark_ui(ui, "muted", Align2::CENTER_BOTTOM, at, (icons::MICROPHONE_OFF, glass::WARNING), words);
+    } else {
+        return above;
     }
+    above + REMARK
+}
+
+/// What must not be missed: nothing is heard, a device is not there. At the top in the middle, below each other.
+fn status_ui(ui: &Ui, area: Rect, view: &ActiveView, shown: bool, now: Timestamp) {
+    let sound = &view.sound;
     let mut lines = Vec::new();
     if let Some(since) = sound.no_sound_since
         && view.path != PathView::Reconnecting
     {
-        let seconds = scene.now.since(since).as_secs().max(1);
+        let seconds = now.since(since).as_secs().max(1);
         lines.push((icons::SPEAKER_OFF, format!("No incoming sound for {seconds} s")));
     }
     let missing = |device: &DeviceState| matches!(device, DeviceState::Missing { .. });

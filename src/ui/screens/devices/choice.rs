@@ -10,7 +10,7 @@ use crate::ui::theme::{self, space, text};
 use crate::ui::widgets::buttons::menu_choice_ui;
 use crate::ui::widgets::page::{alert_ui, remark_ui};
 
-/// Widest list.
+/// Widest list, and what stands with it.
 pub const WIDTH: f32 = 448.0;
 
 /// A kind of device.
@@ -94,12 +94,16 @@ pub fn list_ui(ui: &mut Ui, kind: Kind, choice: &mut DeviceChoice, list: Option<
     let shown = offers.iter().find(|(setting, _)| *setting == before).map_or("", |(_, words)| words);
     let width = ui.available_width().min(WIDTH);
     let combo = ComboBox::from_id_salt(kind.name()).width(width).truncate().selected_text(shown);
-    let combo = combo.show_ui(ui, |ui| {
-        for (setting, words) in &offers {
-            ui.selectable_value(chosen, setting.clone(), words);
-        }
+    ui.scope(|ui| {
+        // Words that are cut off would take all the room there is.
+        ui.set_max_width(width);
+        let combo = combo.show_ui(ui, |ui| {
+            for (setting, words) in &offers {
+                ui.selectable_value(chosen, setting.clone(), words);
+            }
+        });
+        combo.response.labelled_by(label.id);
     });
-    combo.response.labelled_by(label.id);
     ui.add_space(space(1));
     *chosen != before
 }
@@ -111,10 +115,14 @@ pub fn menu_ui(ui: &mut Ui, kinds: &[Kind], snapshot: &Snapshot, height: f32) ->
         return None;
     };
     let mut choice = snapshot.chosen.clone();
-    ScrollArea::vertical().max_height(height).show(ui, |ui| {
+    // As high as all of it, up to that: the list comes when the menu is open already, and was as small as one line.
+    ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
         let palette = theme::palette(ui.ctx());
         for kind in kinds {
-            ui.label(RichText::new(kind.name()).size(text::SMALL).color(palette.weak));
+            ui.horizontal(|ui| {
+                ui.add_space(space(3));
+                ui.label(RichText::new(kind.name()).size(text::SMALL).color(palette.weak));
+            });
             let chosen = kind.chosen(&mut choice);
             for (setting, words) in kind.offers(Some(list), chosen.as_deref()) {
                 // A headset is a microphone and a speaker of the same name.

@@ -22,7 +22,7 @@ const BUTTON: f32 = 52.0;
 const CARET: f32 = 28.0;
 /// Widths of the menus.
 const MENU: f32 = 240.0;
-const DEVICE_MENU: f32 = 320.0;
+const DEVICE_MENU: f32 = 360.0;
 
 /// Draws the bar; `devices` opens the choice of all devices.
 pub fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, scene: &Scene, devices: &mut bool) -> Option<Action> {
@@ -98,11 +98,23 @@ fn caret_ui(ui: &Ui, rect: Rect, name: &str) -> Response {
     response.on_hover_text(name)
 }
 
+/// A menu above a button, and how wide its inside is: in the middle over the button, but not nearer to the edges of the
+/// window than other things are.
+fn menu_above<'a>(button: &Response, area: Rect, width: f32) -> (Popup<'a>, f32) {
+    let (edge, margin) = (space(4), f32::from(button.ctx.global_style().spacing.menu_margin.left) + 1.0);
+    let width = width.min(area.width() - 2.0 * (edge + margin));
+    let reach = width / 2.0 + margin + edge;
+    let x = button.rect.center().x.clamp(area.left() + reach, (area.right() - reach).max(area.left() + reach));
+    let anchor = Rect::from_center_size(pos2(x, button.rect.center().y), button.rect.size());
+    (Popup::menu(button).anchor(anchor).align(RectAlign::TOP).gap(space(4)), width)
+}
+
 /// The menu of these kinds of devices above a caret. The system is asked for them when it opens.
 fn device_menu_ui(caret: &Response, area: Rect, kinds: &[Kind], snapshot: &Snapshot) -> Option<Action> {
     let opens = caret.clicked() && !Popup::is_id_open(&caret.ctx, Popup::default_response_id(caret));
-    let menu = Popup::menu(caret).align(RectAlign::TOP).gap(space(4)).show(|ui| {
-        ui.set_width(DEVICE_MENU.min(area.width() - space(10)));
+    let (menu, width) = menu_above(caret, area, DEVICE_MENU);
+    let menu = menu.show(|ui| {
+        ui.set_width(width);
         choice::menu_ui(ui, kinds, snapshot, (area.height() - HEIGHT - space(16)).max(space(20)))
     });
     menu.and_then(|menu| menu.inner).or(opens.then_some(Action::ListDevices))
@@ -111,8 +123,9 @@ fn device_menu_ui(caret: &Response, area: Rect, kinds: &[Kind], snapshot: &Snaps
 /// The menu with the rest.
 fn more_ui(more: &Response, area: Rect, view: &ActiveView, full_screen: bool, devices: &mut bool) -> Option<Action> {
     let mut done = None;
-    Popup::menu(more).align(RectAlign::TOP).gap(space(4)).show(|ui| {
-        ui.set_width(MENU.min(area.width() - space(10)));
+    let (menu, width) = menu_above(more, area, MENU);
+    menu.show(|ui| {
+        ui.set_width(width);
         let (icon, words) =
             if view.speaker_on { (icons::SPEAKER_OFF, "Speaker off") } else { (icons::SPEAKER, "Speaker on") };
         if menu_item_ui(ui, icon, words, None) {
