@@ -63,9 +63,10 @@ fn what_is_still_on_the_slow_way_when_the_call_becomes_direct_is_waited_for() {
     let (a, b) = (bench.stats("a.json"), bench.stats("b.json"));
     for (sender, receiver) in [(&a, &b), (&b, &a)] {
         assert_eq!(receiver["path"], "direct", "{receiver}");
-        assert!(count(receiver, "received") + 2 >= count(sender, "sent"), "{sender} {receiver}");
-        // After a loss nothing would be decoded until the next keyframe.
-        assert_eq!(count(receiver, "received"), count(receiver, "decoded"), "{receiver}");
+        // Figures are a tenth of a second old at most.
+        assert!(count(receiver, "received") + 5 >= count(sender, "sent"), "{sender} {receiver}");
+        // After a loss nothing would be decoded until the next keyframe; one may be with the decoder.
+        assert!(count(receiver, "decoded") + 1 >= count(receiver, "received"), "{receiver}");
     }
 }
 
