@@ -59,6 +59,20 @@ fn the_doctor_finds_a_server_that_is_there_and_the_exit_code_fits_the_findings()
 }
 
 #[test]
+fn what_hears_and_plays_nothing_is_no_device() {
+    let bench = Bench::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+    // No server of sound: what is left is ALSA, if this machine has a card.
+    let nowhere =
+        [("PULSE_SERVER", "unix:/nowhere"), ("PULSE_RUNTIME_PATH", "/nowhere"), ("XDG_RUNTIME_DIR", "/nowhere")];
+    let output = command.args(["devices", "--json"]).envs(nowhere).env("HOME", bench.path("home")).output().unwrap();
+    let list = json(&output);
+    let names = ["microphones", "speakers"].map(|kind| list[kind].as_array().unwrap().clone()).concat();
+    assert!(!names.iter().any(|name| name.as_str().unwrap().starts_with("Discard all samples")), "{list}");
+    assert!(!names.is_empty() || output.stderr.is_empty(), "without a card nobody complains: {}", said(&output));
+}
+
+#[test]
 fn the_doctor_says_what_is_wrong_with_a_server() {
     let mut bench = Bench::new();
     let address = bench.server.address.clone();

@@ -2,6 +2,9 @@
 //!
 //! Exit codes: 0 a call can be held (what is only missed is a warning: camera, microphone or speaker), 1 nothing can be
 //! drawn or the clock is wrong, 4 there is no camera, no microphone and no speaker, 5 no network or no server.
+//!
+//! What Mesa and ALSA say on standard error beside our words stays: only their own variables or handlers silence them,
+//! and to set those in a running process is unsafe code. ALSA is not asked where it can know nothing.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::mpsc::sync_channel;

@@ -1,10 +1,10 @@
 //! Which microphones and speakers there are, and how they are opened: at 48 kHz where they can, in pieces of 10 ms.
 
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{BufferSize, Device, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
 use serde::Serialize;
 
-use super::SoundError;
+use super::{SoundError, system};
 use crate::media::SAMPLE_RATE_HZ;
 
 /// What a device does.
@@ -39,8 +39,9 @@ pub struct SoundDevice {
 /// All microphones and speakers, those of the system's choice first. Empty if there are none, or no sound system.
 #[must_use]
 pub fn devices() -> Vec<SoundDevice> {
-    let host = cpal::default_host();
+    let Some(host) = system::host() else { return Vec::new() };
     let Ok(all) = host.devices() else { return Vec::new() };
+    let all = all.filter(|device| !is_void(device));
     let defaults = [SoundKind::Microphone, SoundKind::Speaker].map(|kind| default_device(&host, kind));
     let mut found = Vec::new();
     for device in all {
@@ -85,13 +86,14 @@ pub(super) struct Found {
 
 /// Finds a device by id or name, or the system's choice.
 pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, SoundError> {
-    let host = cpal::default_host();
-    let device = match wanted {
-        None => default_device(&host, kind).ok_or(match kind {
+    let host = system::host();
+    let device = match (wanted, &host) {
+        (None, host) => host.as_ref().and_then(|host| default_device(host, kind)).ok_or(match kind {
             SoundKind::Microphone => SoundError::NoMicrophone,
             SoundKind::Speaker => SoundError::NoSpeaker,
         })?,
-        Some(wanted) => {
+        (Some(wanted), None) => return Err(SoundError::NotFound(wanted.to_owned())),
+        (Some(wanted), Some(host)) => {
             let usable = |device: &Device| match kind {
                 SoundKind::Microphone => device.supports_input(),
                 SoundKind::Speaker => device.supports_output(),
@@ -113,7 +115,12 @@ pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, Sound
     Ok(Found { device, name, format: chosen.sample_format(), config })
 }
 
-fn default_device(host: &cpal::Host, kind: SoundKind) -> Option<Device> {
+/// ALSA's device that hears nothing and plays to nobody: nothing that a person would call sound.
+fn is_void(device: &Device) -> bool {
+    device.id().is_ok_and(|id| id.host().name() == "ALSA" && id.id() == "null")
+}
+
+fn default_device(host: &Host, kind: SoundKind) -> Option<Device> {
     match kind {
         SoundKind::Microphone => host.default_input_device(),
         SoundKind::Speaker => host.default_output_device(),

@@ -13,6 +13,7 @@ pub mod processing;
 pub mod resample;
 pub mod speaker;
 pub mod stretch;
+mod system;
 pub mod tap;
 pub mod tone;
 pub mod wav;
