@@ -104,6 +104,7 @@ pub async fn connect_from(
     connect_in_time(address, own, role, knobs::room(), |_| Ok(endpoint.clone())).await
 }
 
+/// Connects in time or not at all.
 async fn connect_in_time(
     address: &ServerAddress,
     own: &SigningKey,
@@ -111,38 +112,31 @@ async fn connect_in_time(
     knobs: Arc<quinn::TransportConfig>,
     endpoint: impl FnOnce(&SocketAddr) -> Result<quinn::Endpoint, ConnectError>,
 ) -> Result<ServerLink, ConnectError> {
-    let connecting = connect_patiently(address, own, role, knobs, endpoint);
+    let connecting = async {
+        let host = address.host.trim_start_matches('[').trim_end_matches(']');
+        let resolved = tokio::net::lookup_host((host, address.port)).await.ok().and_then(|mut found| found.next());
+        let resolved = resolved.ok_or_else(|| ConnectError::Resolve(address.host.clone()))?;
+        let mut config =
+            tls::client_config(own, address.key).map_err(|error| ConnectError::Local(error.to_string()))?;
+        config.transport_config(knobs);
+        let endpoint = endpoint(&resolved)?;
+        let connecting = endpoint
+            .connect_with(config, resolved, tls::SERVER_NAME)
+            .map_err(|error| ConnectError::Local(error.to_string()))?;
+        let connection = connecting.await.map_err(|error| match error {
+            error if tls::is_wrong_key(&error) => ConnectError::WrongKey,
+            _ => ConnectError::Unreachable,
+        })?;
+        let (mut writer, stream) = connection.open_bi().await.map_err(|_| ConnectError::Lost)?;
+        write_message(&mut writer, &Hello { version: VERSION, role }).await?;
+        let mut reader = MessageReader::new(stream);
+        match reader.read().await? {
+            ToClient::Welcome { domain } => Ok(ServerLink { endpoint, connection, writer, reader, domain }),
+            ToClient::Refused(refusal) => Err(refusal.into()),
+            _ => Err(ConnectError::Lost),
+        }
+    };
     tokio::time::timeout(CONNECT, connecting).await.map_err(|_| ConnectError::Unreachable)?
-}
-
-async fn connect_patiently(
-    address: &ServerAddress,
-    own: &SigningKey,
-    role: Role,
-    knobs: Arc<quinn::TransportConfig>,
-    endpoint: impl FnOnce(&SocketAddr) -> Result<quinn::Endpoint, ConnectError>,
-) -> Result<ServerLink, ConnectError> {
-    let host = address.host.trim_start_matches('[').trim_end_matches(']');
-    let resolved = tokio::net::lookup_host((host, address.port)).await.ok().and_then(|mut found| found.next());
-    let resolved = resolved.ok_or_else(|| ConnectError::Resolve(address.host.clone()))?;
-    let mut config = tls::client_config(own, address.key).map_err(|error| ConnectError::Local(error.to_string()))?;
-    config.transport_config(knobs);
-    let endpoint = endpoint(&resolved)?;
-    let connecting = endpoint
-        .connect_with(config, resolved, tls::SERVER_NAME)
-        .map_err(|error| ConnectError::Local(error.to_string()))?;
-    let connection = connecting.await.map_err(|error| match error {
-        error if tls::is_wrong_key(&error) => ConnectError::WrongKey,
-        _ => ConnectError::Unreachable,
-    })?;
-    let (mut writer, stream) = connection.open_bi().await.map_err(|_| ConnectError::Lost)?;
-    write_message(&mut writer, &Hello { version: VERSION, role }).await?;
-    let mut reader = MessageReader::new(stream);
-    match reader.read().await? {
-        ToClient::Welcome { domain } => Ok(ServerLink { endpoint, connection, writer, reader, domain }),
-        ToClient::Refused(refusal) => Err(refusal.into()),
-        _ => Err(ConnectError::Lost),
-    }
 }
 
 impl ServerLink {

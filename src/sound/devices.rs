@@ -1,11 +1,20 @@
 //! Which microphones and speakers there are, and how they are opened: at 48 kHz where they can, in pieces of 10 ms.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use cpal::traits::{DeviceTrait, HostTrait};
-use cpal::{BufferSize, Device, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig};
+use cpal::{
+    BufferSize, Device, ErrorKind, Host, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfig,
+};
 use serde::Serialize;
 
+use super::tap::Gauge;
 use super::{SoundError, system};
 use crate::media::SAMPLE_RATE_HZ;
+
+/// Longest time for opening a stream.
+pub(super) const BUILD: Duration = Duration::from_secs(2);
 
 /// What a device does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -104,8 +113,8 @@ pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, Sound
         }
     };
     let name = device.to_string();
-    let unusable = |error: cpal::Error| SoundError::Unusable { name: name.clone(), why: error.to_string() };
-    let chosen = choose(default_config(&device, kind).map_err(unusable)?, &device, kind);
+    let usual = default_config(&device, kind).map_err(|error| unusable(&name, &error))?;
+    let chosen = choose(usual, &device, kind);
     let piece = chosen.sample_rate() / 100;
     let buffer_size = match chosen.buffer_size() {
         SupportedBufferSize::Range { min, max } if (*min..=*max).contains(&piece) => BufferSize::Fixed(piece),
@@ -113,6 +122,33 @@ pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, Sound
     };
     let config = StreamConfig { buffer_size, ..chosen.config() };
     Ok(Found { device, name, format: chosen.sample_format(), config })
+}
+
+/// Opens a stream as `config` says; where the system does not take that buffer, with its own.
+pub(super) fn build_stream<T>(
+    name: &str,
+    config: StreamConfig,
+    build: impl Fn(StreamConfig) -> Result<T, cpal::Error>,
+) -> Result<T, SoundError> {
+    let opened = build(config).or_else(|error| match config.buffer_size {
+        BufferSize::Fixed(_) => build(StreamConfig { buffer_size: BufferSize::Default, ..config }),
+        BufferSize::Default => Err(error),
+    });
+    opened.map_err(|error| unusable(name, &error))
+}
+
+/// What a stream does with its errors: it notes those after which it does not go on.
+pub(super) fn on_loss(gauge: &Arc<Gauge>, name: &str) -> impl FnMut(cpal::Error) + Send + 'static {
+    let (gauge, name) = (Arc::clone(gauge), name.to_owned());
+    move |error| {
+        if !matches!(error.kind(), ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged) {
+            gauge.set_fault(SoundError::Gone { name: name.clone(), why: error.to_string() });
+        }
+    }
+}
+
+fn unusable(name: &str, error: &cpal::Error) -> SoundError {
+    SoundError::Unusable { name: name.to_owned(), why: error.to_string() }
 }
 
 /// ALSA's device that hears nothing and plays to nobody: nothing that a person would call sound.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, StreamTrait};
-use cpal::{BufferSize, FromSample, InputCallbackInfo, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
+use cpal::{FromSample, InputCallbackInfo, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
 use rtrb::{Consumer, RingBuffer};
 
-use super::devices::{Found, SoundKind, find};
+use super::devices::{BUILD, Found, SoundKind, build_stream, find, on_loss};
 use super::resample::Resampler;
-use super::speaker::{BUILD, STALL, is_harmless, unusable};
+use super::speaker::STALL;
 use super::tap::{CaptureTap, Gauge, Mark};
 use super::{Microphone, PIECE_SAMPLES, Piece, SoundError};
 use crate::engine::clock;
@@ -73,21 +73,11 @@ impl DeviceMicrophone {
                 let times = info.timestamp();
                 tap.take(data, clock::now(), times.callback.duration_since(times.capture));
             };
-            let (shared, device_name) = (Arc::clone(&gauge), name.clone());
-            let lost = move |error: cpal::Error| {
-                if !is_harmless(&error) {
-                    shared.set_fault(SoundError::Gone { name: device_name.clone(), why: error.to_string() });
-                }
-            };
-            let stream = device.build_input_stream(config, body, lost, Some(BUILD))?;
+            let stream = device.build_input_stream(config, body, on_loss(&gauge, &name), Some(BUILD))?;
             stream.play()?;
             Ok((stream, samples_out, marks_out))
         };
-        let opened = build(config).or_else(|error: cpal::Error| match config.buffer_size {
-            BufferSize::Fixed(_) => build(StreamConfig { buffer_size: BufferSize::Default, ..config }),
-            BufferSize::Default => Err(error),
-        });
-        let (stream, samples, marks) = opened.map_err(|error| unusable(&name, &error))?;
+        let (stream, samples, marks) = build_stream(&name, config, build)?;
         Ok(Self {
             name,
             samples,

@@ -4,19 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait, StreamTrait};
-use cpal::{
-    BufferSize, ErrorKind, FromSample, OutputCallbackInfo, Sample, SampleFormat, SizedSample, Stream, StreamConfig,
-};
+use cpal::{FromSample, OutputCallbackInfo, Sample, SampleFormat, SizedSample, Stream, StreamConfig};
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::devices::{Found, SoundKind, find};
+use super::devices::{BUILD, Found, SoundKind, build_stream, find, on_loss};
 use super::tap::{Gauge, PlaybackTap};
 use super::{SoundError, Speaker};
 use crate::engine::clock;
 use crate::media::{Doorbell, Timestamp};
 
-/// Longest time for opening a stream.
-pub(super) const BUILD: Duration = Duration::from_secs(2);
 /// A device without a callback for this long is gone. Some sleep for two seconds before their first.
 pub(super) const STALL: Duration = Duration::from_secs(3);
 /// The longest callback is looked for anew this often.
@@ -92,21 +88,11 @@ impl DeviceSpeaker {
                 let times = info.timestamp();
                 tap.fill(data, times.playback.duration_since(times.callback));
             };
-            let (shared, device_name) = (Arc::clone(&gauge), name.clone());
-            let lost = move |error: cpal::Error| {
-                if !is_harmless(&error) {
-                    shared.set_fault(SoundError::Gone { name: device_name.clone(), why: error.to_string() });
-                }
-            };
-            let stream = device.build_output_stream(config, body, lost, Some(BUILD))?;
+            let stream = device.build_output_stream(config, body, on_loss(&gauge, &name), Some(BUILD))?;
             stream.play()?;
             Ok((stream, samples_in, reference_out))
         };
-        let opened = build(config).or_else(|error: cpal::Error| match config.buffer_size {
-            BufferSize::Fixed(_) => build(StreamConfig { buffer_size: BufferSize::Default, ..config }),
-            BufferSize::Default => Err(error),
-        });
-        let (stream, samples, reference) = opened.map_err(|error| unusable(&name, &error))?;
+        let (stream, samples, reference) = build_stream(&name, config, build)?;
         let reference = Reference { samples: reference, rate_hz, gauge: Arc::clone(&gauge) };
         let now = clock::now();
         let speaker = Self {
@@ -185,13 +171,4 @@ impl Speaker for DeviceSpeaker {
     fn dry(&self) -> u64 {
         self.gauge.missed()
     }
-}
-
-/// Whether the stream goes on after this error.
-pub(super) fn is_harmless(error: &cpal::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Xrun | ErrorKind::RealtimeDenied | ErrorKind::DeviceChanged)
-}
-
-pub(super) fn unusable(name: &str, error: &cpal::Error) -> SoundError {
-    SoundError::Unusable { name: name.to_owned(), why: error.to_string() }
 }
