@@ -219,7 +219,7 @@ impl CallBench {
                 meter = Some(Meter::start());
             }
             collect(from, sight, &mut sent, &mut shown);
-            let (near, far) = (active(from)?, active(to)?);
+            let (near, far) = (talk(from)?, talk(to)?);
             depth.0 = depth.0.max(near.frames.encoder_depth);
             depth.1 = depth.1.max(far.frames.decoder_depth);
             if now >= end {
@@ -236,7 +236,7 @@ impl CallBench {
         from.send(Command::SetCamera { on: false })?;
         std::thread::sleep(DRAIN);
         collect(from, sight, &mut sent, &mut shown);
-        let (near, far) = (active(from)?, active(to)?);
+        let (near, far) = (talk(from)?, talk(to)?);
         from.send(Command::HangUp)?;
         Ok(Measured {
             shown: complete(shown, &sent),
@@ -283,12 +283,8 @@ fn collect(from: &mut Endpoint, sight: &Sight, sent: &mut Vec<SentFrame>, shown:
     shown.extend(sight.shown.try_iter());
 }
 
-fn active(endpoint: &Endpoint) -> Result<Box<ActiveView>, BenchError> {
-    match endpoint.handle.snapshot().call {
-        CallView::Active(view) => Ok(view),
-        CallView::Ended { outcome, .. } => Err(BenchError::Ended(outcome.sentence())),
-        _ => Err(BenchError::Ended("there is no call".into())),
-    }
+fn talk(endpoint: &Endpoint) -> Result<ActiveView, BenchError> {
+    endpoint.handle.talk().map_err(BenchError::Ended)
 }
 
 /// What the receiver cannot know yet when it shows a frame: the sender's times after sealing.

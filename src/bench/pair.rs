@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::call::UserConsent;
 use crate::engine::config::EngineConfig;
 use crate::engine::handle::{CallView, Command, EngineHandle, ServerStatus, Snapshot};
+use crate::engine::standing::Standing;
 use crate::engine::{Engine, StartError};
 use crate::server::{RunningServer, ServerConfig, ServerError};
 use crate::store::profile::{Profile, ProfileError};
@@ -128,11 +129,11 @@ impl Endpoint {
 
     /// Waits until the call has come so far; an error if it ends first or takes too long.
     fn wait(&mut self, holds: impl Fn(&Snapshot) -> bool) -> Result<(), PairError> {
-        let over = |now: &Snapshot| matches!(now.call, CallView::Ended { .. });
+        let over = |now: &Snapshot| matches!(now.call.standing(), Standing::Over { .. });
         let snapshot = self.handle.wait_for(Some(PATIENCE), |now| holds(now) || over(now)).ok_or(PairError::Stopped)?;
-        match &snapshot.call {
+        match snapshot.call.standing() {
             _ if holds(&snapshot) => Ok(()),
-            CallView::Ended { outcome, .. } => Err(PairError::NoCall(outcome.sentence())),
+            Standing::Over { outcome, .. } => Err(PairError::NoCall(outcome.sentence())),
             _ => Err(PairError::NoCall("the other side does not answer in time".into())),
         }
     }

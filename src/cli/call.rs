@@ -14,8 +14,10 @@ use super::witness::{Witness, open_gpu};
 use crate::call::{Outcome, UserConsent};
 use crate::engine::config::{EngineConfig, VideoChoice, VideoSettings};
 use crate::engine::handle::{
-    CallView, Command, DeviceState, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot, SoundCounts, SoundView,
+    ActiveView, CallView, Command, DeviceState, EngineHandle, FrameCounts, PathView, ServerStatus, Snapshot,
+    SoundCounts, SoundView,
 };
+use crate::engine::standing::Standing;
 use crate::engine::{Engine, clock};
 use crate::media::Timestamp;
 use crate::net::PathPolicy;
@@ -231,21 +233,19 @@ impl Watch {
                 self.hung_up = true;
                 send(handle, Command::HangUp)?;
             }
-            let words = match &snapshot.call {
-                CallView::Idle => {
-                    interrupt.check()?;
-                    snapshot.notice.as_ref().map_or(said, |_| "refused")
-                }
-                CallView::Outgoing { ringing: false, .. } => "calling",
-                CallView::Outgoing { ringing: true, .. } => "ringing",
-                CallView::Incoming { .. } => "incoming",
-                CallView::Connecting { .. } => "connecting",
-                CallView::Active(view) => {
-                    self.epoch = view.epoch;
-                    self.encoder = view.encoder;
-                    self.frames = view.frames;
-                    self.path = (view.path, view.path_changes);
-                    self.note_sound(&view.sound);
+            let words = match snapshot.call.standing() {
+                Standing::Before => match &snapshot.call {
+                    CallView::Outgoing { ringing: false, .. } => "calling",
+                    CallView::Outgoing { ringing: true, .. } => "ringing",
+                    CallView::Incoming { .. } => "incoming",
+                    CallView::Connecting { .. } => "connecting",
+                    _ => {
+                        interrupt.check()?;
+                        snapshot.notice.as_ref().map_or(said, |_| "refused")
+                    }
+                },
+                Standing::Talking(view) => {
+                    self.note(view);
                     let began = *self.began.get_or_insert(view.since);
                     let over = media.seconds.is_some_and(|s| clock::now().since(began) >= Duration::from_secs(s));
                     if over && !self.hung_up {
@@ -258,11 +258,11 @@ impl Watch {
                         PathView::Reconnecting => "reconnecting",
                     }
                 }
-                CallView::Ended { outcome, talked_s, .. } => {
+                Standing::Over { outcome, talked_s } => {
                     if outcome.exit_code() == 0 {
                         eprintln!("{}", outcome.sentence());
                     }
-                    let finished = self.finish(media, outcome, *talked_s);
+                    let finished = self.finish(media, outcome, talked_s);
                     interrupt.check()?;
                     return finished;
                 }
@@ -281,8 +281,13 @@ impl Watch {
         }
     }
 
-    /// Keeps what sound is like, and says once what is missing.
-    fn note_sound(&mut self, sound: &SoundView) {
+    /// Keeps what the call is like, and says once what of sound is missing.
+    fn note(&mut self, view: &ActiveView) {
+        self.epoch = view.epoch;
+        self.encoder = view.encoder;
+        self.frames = view.frames;
+        self.path = (view.path, view.path_changes);
+        let sound = &view.sound;
         let pairs = [(&self.sound.microphone, &sound.microphone), (&self.sound.speaker, &sound.speaker)];
         for (before, now) in pairs {
             if let (DeviceState::Missing { why }, true) = (now, before != now) {

@@ -35,6 +35,8 @@ pub mod sound;
 #[cfg(feature = "client")]
 pub mod sources;
 #[cfg(feature = "client")]
+pub mod standing;
+#[cfg(feature = "client")]
 mod start;
 #[cfg(feature = "client")]
 mod topology;

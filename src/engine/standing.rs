@@ -1,0 +1,62 @@
+//! How a call stands, for whoever follows it to its end: before the talk, in it, or after.
+
+use super::handle::{ActiveView, CallView, EngineHandle};
+use crate::call::Outcome;
+
+/// How a call stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Standing<'a> {
+    /// There is no call, or the two are not yet face to face.
+    Before,
+    /// Face to face.
+    Talking(&'a ActiveView),
+    /// Over.
+    Over {
+        /// How it ended.
+        outcome: &'a Outcome,
+        /// Seconds of talk.
+        talked_s: u64,
+    },
+}
+
+impl CallView {
+    /// How it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing<'_> {
+        match self {
+            Self::Active(view) => Standing::Talking(view),
+            Self::Ended { outcome, talked_s, .. } => Standing::Over { outcome, talked_s: *talked_s },
+            Self::Idle | Self::Outgoing { .. } | Self::Incoming { .. } | Self::Connecting { .. } => Standing::Before,
+        }
+    }
+}
+
+impl EngineHandle {
+    /// The talk as it is now, or a sentence that says how it ended or that there is none.
+    pub fn talk(&self) -> Result<ActiveView, String> {
+        match self.snapshots.borrow().call.standing() {
+            Standing::Talking(view) => Ok(view.clone()),
+            Standing::Over { outcome, .. } => Err(outcome.sentence()),
+            Standing::Before => Err("there is no call".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::handle::Peer;
+    use crate::media::Timestamp;
+
+    #[test]
+    fn a_call_is_ahead_then_held_then_over() {
+        let peer = Peer::default;
+        assert_eq!(CallView::Idle.standing(), Standing::Before);
+        let connecting = CallView::Connecting { peer: peer(), since: Timestamp::default() };
+        assert_eq!(connecting.standing(), Standing::Before);
+        let active = CallView::Active(Box::default());
+        assert!(matches!(active.standing(), Standing::Talking(_)));
+        let ended = CallView::Ended { peer: peer(), outcome: Outcome::Lost, talked_s: 7 };
+        assert_eq!(ended.standing(), Standing::Over { outcome: &Outcome::Lost, talked_s: 7 });
+    }
+}
