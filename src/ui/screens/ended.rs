@@ -10,6 +10,9 @@ use crate::ui::icons;
 use crate::ui::theme::{glass, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone};
 
+/// Height of a sentence of two lines, the length and two buttons.
+const BELOW: f32 = space(55);
+
 /// The outcome in one sentence, the length, and buttons. `video`: a call again is one with picture.
 pub fn ended_ui(
     ui: &mut Ui,
@@ -19,7 +22,7 @@ pub fn ended_ui(
     video: bool,
     known: bool,
 ) -> Option<Action> {
-    let top = person_ui(ui, peer, "", false);
+    let top = person_ui(ui, peer, "", false, BELOW);
     let area = ui.max_rect();
     let width = (area.width() - space(8)).min(480.0);
     let place = Rect::from_min_size(pos2(area.center().x - width / 2.0, top + space(2)), vec2(width, space(60)));

@@ -2,17 +2,20 @@
 
 use egui::{Rect, RichText, Ui, pos2, vec2};
 
-use super::ringing::{ANSWER_BUTTON, caption, low_row, person_ui};
+use super::ringing::{ANSWER_BUTTON, caption, low_height, low_row, person_ui};
 use crate::engine::handle::Peer;
 use crate::ui::action::Action;
 use crate::ui::icons;
 use crate::ui::theme::{glass, space, text};
 use crate::ui::widgets::buttons::{IconButton, Tone};
 
+/// Height of the handle and two lines of remark.
+const REMARKS: f32 = space(18);
+
 /// Who rings, whether they are known, and how to answer.
 pub fn incoming_ui(ui: &mut Ui, peer: &Peer, video: bool, known: bool) -> Option<Action> {
     let kind = if video { "wants a video call" } else { "wants an audio call" };
-    let top = person_ui(ui, peer, kind, true);
+    let top = person_ui(ui, peer, kind, true, low_height(ui) + REMARKS);
     let (words, colour) = if peer.key_changed {
         ("Their key is not the one you know. This may be somebody else: compare the safety number.", glass::WARNING)
     } else if known {
@@ -53,4 +56,32 @@ fn answers_ui(ui: &mut Ui, video: bool) -> Option<Action> {
         caption(ui, place, if name == "Accept without camera" { "Without camera" } else { name });
     }
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable;
+
+    use super::*;
+    use crate::ui::theme;
+
+    #[test]
+    fn the_words_keep_clear_of_the_answers_in_every_window() {
+        // The usual window, the smallest one, and the usual one with everything twice as large.
+        for size in [vec2(1040.0, 700.0), vec2(420.0, 560.0), vec2(520.0, 350.0)] {
+            let peer = Peer { handle: "dora@example.org".into(), name: "Dora".into(), ..Peer::default() };
+            let mut harness = Harness::builder().with_size(size).build_ui(move |ui| {
+                theme::install(ui.ctx());
+                incoming_ui(ui, &peer, true, false);
+            });
+            harness.run_steps(2);
+            let button = harness.get_by_label("Accept").rect();
+            for words in ["Dora", "wants a video call", "dora@example.org", "Not one of your contacts"] {
+                let place = harness.get_by_label_contains(words).rect();
+                assert!(place.top() >= 0.0 && place.bottom() <= button.top(), "{words} at {place:?} in {size:?}");
+            }
+            assert!(button.bottom() <= size.y);
+        }
+    }
 }
