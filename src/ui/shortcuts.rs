@@ -96,17 +96,23 @@ pub fn help_ui(ui: &Ui) -> bool {
     let frame = egui::Frame::window(ui.style());
     let modal = Modal::new(Id::unique("shortcuts")).frame(frame).show(ui.ctx(), |ui| {
         ui.spacing_mut().interact_size.y = 0.0;
-        ui.set_width(360.0);
+        ui.set_width((ui.ctx().content_rect().width() - space(20)).min(360.0));
         ui.label(RichText::new("Shortcuts").font(theme::strong(text::TITLE)));
         ui.add_space(space(2));
         let palette = theme::palette(ui.ctx());
-        egui::Grid::new("list of shortcuts").num_columns(2).spacing([space(8), space(2)]).show(ui, |ui| {
-            let shortcuts = ALL.map(|shortcut| (shortcut.words, shortcut.does));
-            for (keys, does) in shortcuts.into_iter().chain(OTHERS) {
-                ui.label(RichText::new(keys).font(theme::strong(text::BODY)));
-                ui.label(RichText::new(does).color(palette.weak));
-                ui.end_row();
-            }
+        // Title, button and margins stay in sight, however large everything is.
+        let height = (ui.ctx().content_rect().height() - space(48)).max(space(20));
+        let list = egui::ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+        let grid = egui::Grid::new("list of shortcuts").num_columns(2).spacing([space(8), space(2)]);
+        list.show(ui, |ui| {
+            grid.show(ui, |ui| {
+                let shortcuts = ALL.map(|shortcut| (shortcut.words, shortcut.does));
+                for (keys, does) in shortcuts.into_iter().chain(OTHERS) {
+                    ui.label(RichText::new(keys).font(theme::strong(text::BODY)));
+                    ui.label(RichText::new(does).color(palette.weak));
+                    ui.end_row();
+                }
+            })
         });
         ui.add_space(space(3));
         ui.add(TextButton::new("Close", Tone::Main)).clicked()

@@ -10,8 +10,8 @@ use crate::ui::icons;
 use crate::ui::theme::{glass, space, text};
 use crate::ui::widgets::buttons::{TextButton, Tone};
 
-/// Height of a sentence of two lines, the length and two buttons.
-const BELOW: f32 = space(55);
+/// Height of a sentence of two lines, the length and three buttons.
+const BELOW: f32 = space(67);
 
 /// The outcome in one sentence, the length, and buttons. `video`: a call again is one with picture.
 pub fn ended_ui(

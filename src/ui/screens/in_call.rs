@@ -5,7 +5,9 @@ mod bar;
 
 use std::time::Duration;
 
-use egui::{Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, RichText, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align, Align2, Area, Frame, Id, Layout, Margin, Order, Popup, Rect, RichText, ScrollArea, Ui, Vec2, pos2, vec2,
+};
 
 use super::devices::choices_ui;
 use super::ended::clock_duration;
@@ -164,7 +166,10 @@ impl InCall {
         let modal = egui::Modal::new(Id::unique("devices in call")).frame(frame).show(ui.ctx(), |ui| {
             ui.set_width((area.width() - space(20)).min(400.0));
             heading_ui(ui, "Camera and sound");
-            done = choices_ui(ui, snapshot);
+            // Heading, button and margins stay in sight, however large everything is.
+            let height = (area.height() - space(48)).max(space(20));
+            let list = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
+            list.show(ui, |ui| done = choices_ui(ui, snapshot));
             ui.add_space(space(2));
             ui.add(TextButton::new("Done", Tone::Main)).clicked()
         });

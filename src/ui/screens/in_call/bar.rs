@@ -30,8 +30,8 @@ pub fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, scene: &Scene, devices
     let scale = ((area.width() - space(4)) / WIDTH).min(1.0);
     let at = pos2(area.center().x, area.bottom() - space(4));
     pane_ui(ui, "call bar", Align2::CENTER_BOTTOM, at, |ui| {
-        ui.spacing_mut().item_spacing.x = scale * space(3);
-        ui.add_space(scale * space(1));
+        ui.spacing_mut().item_spacing.x = (scale * space(3)).round();
+        ui.add_space((scale * space(1)).round());
         let (icon, name, tone) = if view.microphone_on {
             (icons::MICROPHONE, "Mute microphone", Tone::Glass)
         } else {
@@ -58,20 +58,20 @@ pub fn bar_ui(ui: &mut Ui, area: Rect, view: &ActiveView, scene: &Scene, devices
             done = Some(Action::Camera(!view.camera_on));
         }
         done = done.take().or(device_menu_ui(&caret, area, &[Kind::Camera], scene.snapshot));
-        let more = ui.add(IconButton::new(icons::MORE, "More", Tone::Glass).diameter(scale * BUTTON));
+        let more = ui.add(IconButton::new(icons::MORE, "More", Tone::Glass).diameter((scale * BUTTON).round()));
         done = done.take().or(more_ui(&more, area, view, scene.full_screen, devices));
         let hang_up = IconButton::new(icons::HANG_UP, "Hang up", Tone::Stop).hint(shortcuts::HANG_UP.words);
-        if ui.add(hang_up.diameter(scale * BUTTON)).clicked() {
+        if ui.add(hang_up.diameter((scale * BUTTON).round())).clicked() {
             done = Some(Action::HangUp);
         }
-        ui.add_space(scale * space(1));
+        ui.add_space((scale * space(1)).round());
     });
     done
 }
 
 /// A round button and a caret beside it, on one ground.
 fn with_caret_ui(ui: &mut Ui, button: IconButton, scale: f32, caret: &str) -> (Response, Response) {
-    let (across, width) = (scale * BUTTON, scale * CARET);
+    let (across, width) = ((scale * BUTTON).round(), (scale * CARET).round());
     let (rect, _) = ui.allocate_exact_size(vec2(across + width, across), Sense::hover());
     ui.painter().rect_filled(rect, across / 2.0, glass::BUTTON);
     let (left, right) = rect.split_left_right_at_x(rect.left() + across);
