@@ -121,7 +121,8 @@ pub struct MediaArgs {
     /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
     #[arg(long)]
     pub raw_mic: bool,
-    /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV).
+    /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV). What is shown
+    /// is drawn offscreen for that; the boundary is `gpu_done`, or `decoded` where nothing can be drawn.
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,
     /// Write what is shown to a y4m file.
