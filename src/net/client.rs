@@ -8,7 +8,7 @@ use ed25519_dalek::SigningKey;
 
 use super::streams::{MessageReader, StreamError, write_message};
 use super::{knobs, tls};
-use crate::wire::address::{Handle, ServerAddress};
+use crate::wire::address::{Handle, ServerAddress, parse_host};
 use crate::wire::signal::{Hello, Refusal, Role, ToClient, ToServer, VERSION};
 
 /// Longest time for reaching the server.
@@ -131,7 +131,11 @@ async fn connect_in_time(
         write_message(&mut writer, &Hello { version: VERSION, role }).await?;
         let mut reader = MessageReader::new(stream);
         match reader.read().await? {
-            ToClient::Welcome { domain } => Ok(ServerLink { endpoint, connection, writer, reader, domain }),
+            ToClient::Welcome { domain } => {
+                // It is shown to people, so it has to be a name.
+                let domain = parse_host(&domain).map_err(|_| ConnectError::Lost)?;
+                Ok(ServerLink { endpoint, connection, writer, reader, domain })
+            }
             ToClient::Refused(refusal) => Err(refusal.into()),
             _ => Err(ConnectError::Lost),
         }
