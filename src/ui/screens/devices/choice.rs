@@ -120,6 +120,8 @@ pub fn menu_ui(ui: &mut Ui, kinds: &[Kind], snapshot: &Snapshot, height: f32) ->
         let palette = theme::palette(ui.ctx());
         for kind in kinds {
             ui.horizontal(|ui| {
+                // As low as its words: in a small window every line counts.
+                ui.spacing_mut().interact_size.y = 0.0;
                 ui.add_space(space(3));
                 ui.label(RichText::new(kind.name()).size(text::SMALL).color(palette.weak));
             });
