@@ -230,9 +230,8 @@ fn unsafe_code_stays_in_its_named_modules() {
     for file in rust_files(&source) {
         let inside = file.strip_prefix(&source).unwrap();
         let code = code_of(&fs::read_to_string(&file).unwrap());
-        if names(&code, "unsafe") {
-            assert!(inside.starts_with("codec/aom"), "{} has unsafe code", inside.display());
-        }
+        let allowed = ["codec/aom/ffi.rs", "codec/dav1d/port.rs"].map(Path::new).contains(&inside);
+        assert!(allowed || !names(&code, "unsafe"), "{} has unsafe code", inside.display());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The calls into libaom, behind a safe interface. The only unsafe code of the program.
+//! The calls into libaom, behind a safe interface.
 #![allow(unsafe_code, reason = "libaom is a C library")]
 
 use std::ffi::CStr;
