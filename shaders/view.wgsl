@@ -19,8 +19,8 @@ struct Corner {
     @builtin(position) position: vec4f,
     // Place in the rectangle, in pixels from its top left corner.
     @location(0) inside_px: vec2f,
-    // Place in the picture, in luma samples.
-    @location(1) sample: vec2f,
+    // Place in the picture, as `place_of` gives it.
+    @location(1) at: vec2f,
 }
 
 @vertex
@@ -30,7 +30,7 @@ fn view_vertex(@builtin(vertex_index) index: u32) -> Corner {
     return Corner(
         vec4f(mix(view.place.xy, view.place.zw, t), 0.0, 1.0),
         view.size_px * t,
-        mix(view.source.xy, view.source.zw, t),
+        place_of(mix(view.source.xy, view.source.zw, t)),
     );
 }
 
@@ -42,10 +42,15 @@ fn rounded_rectangle(at: vec2f, half_size: vec2f, radius: f32) -> f32 {
 
 @fragment
 fn view_fragment(corner: Corner) -> @location(0) vec4f {
-    let luma = blend(luma_plane, corner.sample);
     let half_size = view.size_px * 0.5;
     let distance = rounded_rectangle(corner.inside_px - half_size, half_size, view.radius_px);
     // A straight edge lies on pixel borders, half a pixel from the next centre: full cover there without rounding.
     let cover = select(1.0, clamp(0.5 - distance, 0.0, 1.0), view.radius_px > 0.0);
-    return vec4f(rgb_at(luma, corner.sample) * view.brightness, 1.0) * cover;
+    return vec4f(colour_at(corner.at) * view.brightness, 1.0) * cover;
+}
+
+// The same for a rectangle that is neither rounded nor dimmed.
+@fragment
+fn plain_fragment(corner: Corner) -> @location(0) vec4f {
+    return vec4f(colour_at(corner.at), 1.0);
 }

@@ -10,9 +10,10 @@ use super::machine::{Machine, Usage};
 use super::summary::{Durations, Percentiles};
 use crate::engine::clock;
 use crate::media::{Colour, Picture, PicturePool, Plane};
-use crate::render::baseline::RgbaBaseline;
 use crate::render::offscreen::FORMAT;
-use crate::render::{FillPipeline, Gpu, Offscreen, PlaneTextures, RenderError};
+use crate::render::planes::PlaneTextures;
+use crate::render::ready::ReadyTexture;
+use crate::render::{FillPipeline, Form, Gpu, Offscreen, RenderError};
 
 /// Frames that one way draws before the next takes its turn.
 const BLOCK: usize = 50;
@@ -32,7 +33,7 @@ pub struct RenderReport {
     pub height: u32,
     /// Frames that each way has drawn.
     pub frames: usize,
-    /// The ways, the product's own first.
+    /// The ways.
     pub ways: Vec<WayFigures>,
 }
 
@@ -41,6 +42,8 @@ pub struct RenderReport {
 pub struct WayFigures {
     /// Its name.
     pub name: &'static str,
+    /// The program draws by this way on this GPU.
+    pub used: bool,
     /// Bytes that it sends to the GPU for each picture.
     pub bytes_per_frame: usize,
     /// From the call until the GPU was told everything: what the calling thread spends.
@@ -89,8 +92,13 @@ pub fn run(gpu: &Gpu, width: u32, height: u32, frames: usize) -> Result<RenderRe
     let luma = width as usize * height as usize;
     let chroma = width.div_ceil(2) as usize * height.div_ceil(2) as usize;
     let bytes = [luma + 2 * chroma, luma + 2 * chroma, 4 * luma];
+    let used = match Form::of(gpu) {
+        Form::Planes => 0,
+        Form::Ready => 2,
+    };
     let figures = |(way, tally): (usize, Tally)| WayFigures {
         name: NAMES[way],
+        used: way == used,
         bytes_per_frame: bytes[way],
         submit_ms: tally.submit.percentiles(),
         gpu_done_ms: tally.done.percentiles(),
@@ -115,10 +123,12 @@ impl fmt::Display for RenderReport {
         write!(f, "{:<22}", "milliseconds")?;
         spent.iter().try_for_each(|name| write!(f, " {name:>12}"))?;
         writeln!(f)?;
-        for WayFigures { name, bytes_per_frame, submit_ms, gpu_done_ms: done, cpu_ms_per_frame: cpu } in &self.ways {
+        for WayFigures { name, used, bytes_per_frame, submit_ms, gpu_done_ms: done, cpu_ms_per_frame: cpu } in
+            &self.ways
+        {
             write!(f, "{name:<22}")?;
             [submit_ms.p50, done.p50, done.p95, done.p99, *cpu].iter().try_for_each(|ms| write!(f, " {ms:>12.2}"))?;
-            writeln!(f, " {bytes_per_frame:>12}")?;
+            writeln!(f, " {bytes_per_frame:>12}{}", if *used { "  used here" } else { "" })?;
         }
         Ok(())
     }
@@ -128,9 +138,10 @@ struct Ways<'a> {
     gpu: &'a Gpu,
     target: Offscreen,
     planes: PlaneTextures,
-    fill: FillPipeline,
+    fill_planes: FillPipeline,
     belt: wgpu::util::StagingBelt,
-    rgba: RgbaBaseline,
+    ready: ReadyTexture,
+    fill_ready: FillPipeline,
 }
 
 impl<'a> Ways<'a> {
@@ -141,31 +152,40 @@ impl<'a> Ways<'a> {
             gpu,
             target: Offscreen::new(gpu, width, height)?,
             planes: PlaneTextures::new(device),
-            fill: FillPipeline::new(device, FORMAT),
+            fill_planes: FillPipeline::new(device, FORMAT, Form::Planes),
             belt: wgpu::util::StagingBelt::new(device.clone(), staged),
-            rgba: RgbaBaseline::new(gpu, width, height)?,
+            ready: ReadyTexture::new(device),
+            fill_ready: FillPipeline::new(device, FORMAT, Form::Ready),
         })
     }
 
     /// Uploads, draws and submits by the way with this number.
     fn show(&mut self, way: usize, picture: &Picture) -> Result<(), RenderError> {
         let Gpu { device, queue, .. } = self.gpu;
-        if way == 2 {
-            let fits = self.rgba.show(self.gpu, picture, &self.target);
-            debug_assert!(fits, "all pictures have the size that the baseline was made for");
-            return Ok(());
-        }
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bench") });
-        if way == 0 {
-            self.planes.upload(device, queue, picture)?;
-        } else {
-            let belt = &mut self.belt;
-            self.planes.upload_by(device, queue, picture, |texture, bytes, stride| {
-                copy_by_belt(belt, &mut encoder, texture, bytes, stride);
-            })?;
-            belt.finish();
+        let (bindings, fill) = match way {
+            0 => {
+                self.planes.upload(device, queue, picture)?;
+                (self.planes.bindings(), &self.fill_planes)
+            }
+            1 => {
+                let belt = &mut self.belt;
+                self.planes.upload_by(device, queue, picture, |texture, bytes, stride| {
+                    copy_by_belt(belt, &mut encoder, texture, bytes, stride);
+                })?;
+                belt.finish();
+                (self.planes.bindings(), &self.fill_planes)
+            }
+            _ => {
+                self.ready.upload(device, queue, picture)?;
+                (self.ready.bindings(), &self.fill_ready)
+            }
+        };
+        let mut pass = self.target.pass(&mut encoder, Some(wgpu::Color::BLACK));
+        if let Some(bindings) = bindings {
+            fill.draw(&mut pass, bindings);
         }
-        self.fill.draw(&mut self.target.pass(&mut encoder, Some(wgpu::Color::BLACK)), &self.planes);
+        drop(pass);
         queue.submit([encoder.finish()]);
         if way == 1 {
             self.belt.recall();
@@ -270,5 +290,6 @@ mod tests {
         let bytes: Vec<_> = report.ways.iter().map(|way| way.bytes_per_frame).collect();
         assert_eq!(bytes, [3_456, 3_456, 9_216]);
         assert!(report.ways.iter().all(|way| way.gpu_done_ms.p50 > 0.0));
+        assert_eq!(report.ways.iter().filter(|way| way.used).count(), 1);
     }
 }

@@ -1,22 +1,24 @@
-//! Planes to pixels: I420 pictures go to the GPU as three R8 textures and become colour in the shaders of `shaders/`.
+//! Planes to pixels: I420 pictures go to the GPU as three R8 textures and become colour in the shaders of `shaders/`; where
+//! the GPU is the processor itself, they go up as RGBA.
 //!
 //! ```text
-//!  VideoFrame ─▶ PlaneTextures ─▶ Presenter ─▶ Offscreen     without a window: picture at its own size
-//!                             └─▶ VideoView ─▶ egui's pass   in the window: scaled, rounded, mirrored, dimmed
+//!  VideoFrame ─▶ PictureTextures ─▶ Presenter ─▶ Offscreen     without a window: picture at its own size
+//!                               └─▶ VideoView ─▶ egui's pass   in the window: scaled, rounded, mirrored, dimmed
 //! ```
 //!
 //! The renderer takes the newest picture from whoever holds it and never waits for a decoder. Colour is handled in
 //! gamma space throughout, as egui does; targets are `Rgba8Unorm` or the window's own 8-bit format.
 
-pub mod baseline;
 pub mod colour;
 pub mod cpu;
 pub mod egui_offscreen;
 pub mod fit;
 pub mod gpu;
 pub mod offscreen;
+pub mod picture;
 pub mod planes;
 pub mod presenter;
+pub mod ready;
 pub mod view;
 
 mod pipeline;
@@ -31,8 +33,8 @@ pub use egui_offscreen::EguiOffscreen;
 pub use fit::Fit;
 pub use gpu::Gpu;
 pub use offscreen::{Image, Offscreen};
+pub use picture::{Form, PictureTextures};
 pub use pipeline::{FillPipeline, ViewPipeline, ViewSettings};
-pub use planes::PlaneTextures;
 pub use presenter::Presenter;
 pub use view::{VideoLook, VideoPainter, VideoView};
 
@@ -68,6 +70,9 @@ pub enum RenderError {
         /// Largest width and height.
         limit: u32,
     },
+    /// A picture that the converter to RGBA does not take.
+    #[error("the picture could not be converted: {0}")]
+    Convert(String),
     /// The device is gone: driver reset, or a laptop's GPU was switched off.
     #[error("the GPU was lost (driver restarted or device removed); start the call again: {0}")]
     Lost(String),

@@ -1,25 +1,25 @@
 //! The two ways of drawing a picture: over a whole target at its own size, or into a rectangle of a larger one.
 
 use super::fit::Placement;
-use super::planes::bind_group_layout;
-use super::{Fit, PlaneTextures, shaders};
+use super::picture::bind_group_layout;
+use super::{Fit, Form, shaders};
 
 /// Draws a picture over the whole of a target of the same size.
 pub struct FillPipeline(wgpu::RenderPipeline);
 
 impl FillPipeline {
-    /// For targets of `format`.
+    /// For targets of `format` and pictures of `form`.
     #[must_use]
-    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Self {
-        let layouts = [Some(&bind_group_layout(device))];
-        Self(pipeline(device, "fill", shaders::fill(), &layouts, wgpu::ColorTargetState::from(format)))
+    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat, form: Form) -> Self {
+        let layouts = [Some(&bind_group_layout(device, form))];
+        let entries = ["fill_vertex", "fill_fragment"];
+        Self(pipeline(device, &shaders::fill(form), entries, &layouts, wgpu::ColorTargetState::from(format)))
     }
 
-    /// Draws the picture; does nothing before there is one.
-    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, planes: &PlaneTextures) {
-        let Some(bindings) = planes.bindings() else { return };
+    /// Draws the picture with these bindings.
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, picture: &wgpu::BindGroup) {
         pass.set_pipeline(&self.0);
-        pass.set_bind_group(0, bindings, &[]);
+        pass.set_bind_group(0, picture, &[]);
         pass.draw(0..3, 0..1);
     }
 }
@@ -45,7 +45,11 @@ impl Default for ViewSettings {
 
 /// Draws pictures into rectangles, with premultiplied alpha.
 pub struct ViewPipeline {
-    pipeline: wgpu::RenderPipeline,
+    form: Form,
+    /// Rounded and dimmed.
+    full: wgpu::RenderPipeline,
+    /// Neither: over all that is there.
+    plain: wgpu::RenderPipeline,
     layout: wgpu::BindGroupLayout,
 }
 
@@ -68,9 +72,9 @@ pub struct ViewRectangle {
 }
 
 impl ViewPipeline {
-    /// For targets of `format`.
+    /// For targets of `format` and pictures of `form`.
     #[must_use]
-    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Self {
+    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat, form: Form) -> Self {
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("view"),
             entries: &[wgpu::BindGroupLayoutEntry {
@@ -84,14 +88,20 @@ impl ViewPipeline {
                 count: None,
             }],
         });
-        let target = wgpu::ColorTargetState {
-            format,
-            blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
-            write_mask: wgpu::ColorWrites::ALL,
-        };
-        let layouts = [Some(&bind_group_layout(device)), Some(&layout)];
-        let pipeline = pipeline(device, "view", shaders::view(), &layouts, target);
-        Self { pipeline, layout }
+        let over = wgpu::ColorTargetState::from(format);
+        let blended =
+            wgpu::ColorTargetState { blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING), ..over.clone() };
+        let layouts = [Some(&bind_group_layout(device, form)), Some(&layout)];
+        let source = shaders::view(form);
+        let full = pipeline(device, &source, ["view_vertex", "view_fragment"], &layouts, blended);
+        let plain = pipeline(device, &source, ["view_vertex", "plain_fragment"], &layouts, over);
+        Self { form, full, plain, layout }
+    }
+
+    /// The form of the pictures that it draws.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
     }
 
     /// A rectangle to be placed and drawn.
@@ -112,10 +122,9 @@ impl ViewPipeline {
     }
 
     /// Draws the picture into the rectangle. The viewport must be the whole target.
-    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, planes: &PlaneTextures, rectangle: &ViewRectangle) {
-        let Some(bindings) = planes.bindings() else { return };
-        pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, bindings, &[]);
+    pub fn draw(&self, pass: &mut wgpu::RenderPass<'_>, picture: &wgpu::BindGroup, rectangle: &ViewRectangle) {
+        pass.set_pipeline(if rectangle.is_plain() { &self.plain } else { &self.full });
+        pass.set_bind_group(0, picture, &[]);
         pass.set_bind_group(1, &rectangle.bindings, &[]);
         pass.draw(0..4, 0..1);
     }
@@ -148,31 +157,36 @@ impl ViewRectangle {
             self.written = Some(numbers);
         }
     }
+
+    /// Neither rounded nor dimmed.
+    fn is_plain(&self) -> bool {
+        self.written.is_some_and(|numbers| numbers.radius_px <= 0.0 && numbers.brightness >= 1.0)
+    }
 }
 
-/// A pipeline whose entry points are called after it: `fill_vertex`, `fill_fragment`.
-pub(super) fn pipeline(
+/// A pipeline of the vertex and the fragment shader with these names.
+fn pipeline(
     device: &wgpu::Device,
-    name: &str,
-    source: String,
+    source: &str,
+    [vertex, fragment]: [&str; 2],
     layouts: &[Option<&wgpu::BindGroupLayout>],
     target: wgpu::ColorTargetState,
 ) -> wgpu::RenderPipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(name),
+        label: Some(fragment),
         source: wgpu::ShaderSource::Wgsl(source.into()),
     });
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label: Some(name),
+        label: Some(fragment),
         bind_group_layouts: layouts,
         immediate_size: 0,
     });
     device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-        label: Some(name),
+        label: Some(fragment),
         layout: Some(&layout),
         vertex: wgpu::VertexState {
             module: &module,
-            entry_point: Some(&format!("{name}_vertex")),
+            entry_point: Some(vertex),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[],
         },
@@ -184,7 +198,7 @@ pub(super) fn pipeline(
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
             module: &module,
-            entry_point: Some(&format!("{name}_fragment")),
+            entry_point: Some(fragment),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(target)],
         }),

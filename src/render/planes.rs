@@ -7,11 +7,8 @@
 //! |---|---|---|
 //! | planes by `write_texture` | 0.06 ms, 2.8 ms | 0.33 ms, 11.8 ms |
 //! | planes by `StagingBelt` | 0.13 ms, 2.8 ms | 0.39 ms, 11.7 ms |
-//! | RGBA made by the processor, `write_texture` | 0.11 ms, 1.4 ms | 6.2 ms, 8.5 ms |
 //!
-//! The belt saves a short-lived buffer and pays for it with mapping and a second set of commands. A GPU that is really
-//! the processor draws ready-made RGBA by a special case and so spends less time in all; a real one reads 2.7 times
-//! fewer bytes from planes.
+//! The belt saves a short-lived buffer and pays for it with mapping and a second set of commands.
 
 use wgpu::util::DeviceExt as _;
 
@@ -27,7 +24,6 @@ pub struct PlaneTextures {
     corners: wgpu::Sampler,
     colour: Colour,
     current: Option<Current>,
-    uploads: u64,
 }
 
 struct Current {
@@ -36,12 +32,12 @@ struct Current {
     bindings: wgpu::BindGroup,
 }
 
-/// How shaders see a picture: group 0 of `shaders/common.wgsl`.
+/// How shaders see a picture: group 0 of `shaders/planes.wgsl`.
 #[must_use]
 pub fn bind_group_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     let plane = |binding| wgpu::BindGroupLayoutEntry {
         binding,
-        visibility: wgpu::ShaderStages::FRAGMENT,
+        visibility: wgpu::ShaderStages::VERTEX_FRAGMENT,
         ty: wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Float { filterable: false },
             view_dimension: wgpu::TextureViewDimension::D2,
@@ -87,7 +83,7 @@ impl PlaneTextures {
             address_mode_v: wgpu::AddressMode::ClampToEdge,
             ..wgpu::SamplerDescriptor::default()
         });
-        Self { layout: bind_group_layout(device), rows, corners, colour, current: None, uploads: 0 }
+        Self { layout: bind_group_layout(device), rows, corners, colour, current: None }
     }
 
     /// Replaces the picture. The samples have left `picture` when this returns; they reach the GPU with the next
@@ -117,7 +113,6 @@ impl PlaneTextures {
             let (bytes, stride) = picture.plane(plane);
             send(texture, bytes, stride);
         }
-        self.uploads += 1;
         Ok(())
     }
 
@@ -131,12 +126,6 @@ impl PlaneTextures {
     #[must_use]
     pub fn bindings(&self) -> Option<&wgpu::BindGroup> {
         self.current.as_ref().map(|current| &current.bindings)
-    }
-
-    /// Pictures uploaded so far.
-    #[must_use]
-    pub const fn uploads(&self) -> u64 {
-        self.uploads
     }
 
     /// Makes size and colour fit the picture.

@@ -8,11 +8,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::offscreen::FORMAT;
-use super::{FillPipeline, Gpu, Image, Offscreen, PlaneTextures, RenderError};
+use super::{FillPipeline, Form, Gpu, Image, Offscreen, PictureTextures, RenderError};
 use crate::engine::clock;
 use crate::media::{Doorbell, FrameId, RingReceiver, RingSender, SlotReader, Stage, Stamps, VideoFrame, ring};
 
-/// Frames that may be with the GPU at once: one being drawn, one whose planes go up meanwhile.
+/// Frames that may be with the GPU at once: one being drawn, one that goes up meanwhile.
 pub const IN_FLIGHT: usize = 2;
 
 /// Draws each frame at its own size into an offscreen target.
@@ -21,7 +21,7 @@ pub const IN_FLIGHT: usize = 2;
 /// presenter. Nothing here reads pixels back: [`Presenter::picture`] does, when asked.
 pub struct Presenter {
     gpu: Gpu,
-    planes: PlaneTextures,
+    textures: PictureTextures,
     pipeline: FillPipeline,
     target: Option<Offscreen>,
     with_gpu: usize,
@@ -52,10 +52,11 @@ impl Presenter {
             .name("gpu-poll".into())
             .spawn(move || watch(&device, &submissions, finished))
             .map_err(RenderError::Thread)?;
-        let planes = PlaneTextures::new(&gpu.device);
-        let pipeline = FillPipeline::new(&gpu.device, FORMAT);
+        let form = Form::of(&gpu);
+        let textures = PictureTextures::new(&gpu.device, form);
+        let pipeline = FillPipeline::new(&gpu.device, FORMAT, form);
         let watcher = Some(watcher);
-        Ok(Self { gpu, planes, pipeline, target: None, with_gpu: 0, submitted: Some(submitted), done, watcher })
+        Ok(Self { gpu, textures, pipeline, target: None, with_gpu: 0, submitted: Some(submitted), done, watcher })
     }
 
     /// Collects what the GPU has finished into `shown`, and shows the newest frame of `frames` if there is one and the
@@ -88,7 +89,7 @@ impl Presenter {
         let VideoFrame { id, mut stamps, picture } = frame;
         stamps.set(Stage::UploadStart, clock::now());
         let Gpu { device, queue, .. } = &self.gpu;
-        self.planes.upload(device, queue, &picture)?;
+        self.textures.upload(device, queue, &picture)?;
         let size = (picture.width(), picture.height());
         drop(picture);
         let target = match self.target.take().filter(|target| target.size() == size) {
@@ -97,7 +98,11 @@ impl Presenter {
         };
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("presenter") });
         // Every pixel is drawn, so what was there is neither loaded nor worth a look.
-        self.pipeline.draw(&mut target.pass(&mut encoder, Some(wgpu::Color::BLACK)), &self.planes);
+        let mut pass = target.pass(&mut encoder, Some(wgpu::Color::BLACK));
+        if let Some(bindings) = self.textures.bindings() {
+            self.pipeline.draw(&mut pass, bindings);
+        }
+        drop(pass);
         self.target = Some(target);
         let submission = queue.submit([encoder.finish()]);
         stamps.set(Stage::Submitted, clock::now());

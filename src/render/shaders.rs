@@ -1,23 +1,27 @@
-//! The shader sources, built into the program; those that show planes stand behind the shared part.
+//! The shader sources, built into the program. What draws a picture stands behind the form that the picture has.
 
-const COMMON: &str = include_str!("../../shaders/common.wgsl");
+use super::Form;
+
+const PLANES: &str = include_str!("../../shaders/planes.wgsl");
+const READY: &str = include_str!("../../shaders/ready.wgsl");
 const FILL: &str = include_str!("../../shaders/fill.wgsl");
 const VIEW: &str = include_str!("../../shaders/view.wgsl");
-const RGBA: &str = include_str!("../../shaders/rgba.wgsl");
 
 /// A picture at its own size over a whole target.
-pub fn fill() -> String {
-    [COMMON, FILL].concat()
+pub fn fill(form: Form) -> String {
+    [picture(form), FILL].concat()
 }
 
 /// A picture in a rectangle.
-pub fn view() -> String {
-    [COMMON, VIEW].concat()
+pub fn view(form: Form) -> String {
+    [picture(form), VIEW].concat()
 }
 
-/// A picture that is RGBA already; needs no shared part.
-pub const fn rgba() -> &'static str {
-    RGBA
+const fn picture(form: Form) -> &'static str {
+    match form {
+        Form::Planes => PLANES,
+        Form::Ready => READY,
+    }
 }
 
 #[cfg(test)]
@@ -26,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_shader_is_valid() {
-        for source in [fill(), view(), rgba().to_owned()] {
+        for source in Form::ALL.into_iter().flat_map(|form| [fill(form), view(form)]) {
             let module = naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| {
                 panic!("{}", error.emit_to_string(&source));
             });
@@ -39,7 +43,7 @@ mod tests {
     #[test]
     fn no_shader_file_is_left_out() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let built_in = [COMMON, FILL, VIEW, RGBA];
+        let built_in = [PLANES, READY, FILL, VIEW];
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();

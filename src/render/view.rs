@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::offscreen::FORMAT;
 use super::pipeline::ViewRectangle;
 use super::watch::{GpuWatch, Watched};
-use super::{Fit, Gpu, PlaneTextures, RenderError, ViewPipeline, ViewSettings};
+use super::{Fit, Form, Gpu, PictureTextures, RenderError, ViewPipeline, ViewSettings};
 use crate::engine::clock;
 use crate::media::{FrameId, Stage, Stamps, Timestamp, VideoFrame};
 
@@ -47,7 +47,7 @@ impl VideoPainter {
     }
 
     fn new(gpu: Gpu, format: wgpu::TextureFormat, presents: bool) -> Result<Arc<Self>, RenderError> {
-        let pipeline = ViewPipeline::new(&gpu.device, format);
+        let pipeline = ViewPipeline::new(&gpu.device, format, Form::of(&gpu));
         let watch = GpuWatch::start(gpu.device.clone())?;
         Ok(Arc::new(Self { gpu, pipeline, watch, presents }))
     }
@@ -85,7 +85,7 @@ pub struct VideoView {
 }
 
 struct State {
-    planes: PlaneTextures,
+    textures: PictureTextures,
     rectangle: ViewRectangle,
     /// The newest frame, as long as it has not gone up.
     fresh: Option<VideoFrame>,
@@ -111,7 +111,7 @@ impl VideoView {
     pub fn new(painter: Arc<VideoPainter>) -> Self {
         let device = &painter.gpu.device;
         let state = State {
-            planes: PlaneTextures::new(device),
+            textures: PictureTextures::new(device, painter.pipeline.form()),
             rectangle: painter.pipeline.rectangle(device),
             fresh: None,
             size: None,
@@ -144,7 +144,7 @@ impl VideoView {
     /// Pictures that went to the GPU so far.
     #[must_use]
     pub fn uploads(&self) -> u64 {
-        lock(&self.state).planes.uploads()
+        lock(&self.state).textures.uploads()
     }
 
     /// Paints the newest frame into `rect`, over what is there; nothing if there is none.
@@ -204,7 +204,7 @@ impl State {
     fn upload(&mut self, gpu: (&wgpu::Device, &wgpu::Queue)) -> Option<Arc<Record>> {
         let VideoFrame { id, mut stamps, picture } = self.fresh.take()?;
         stamps.set(Stage::UploadStart, clock::now());
-        if let Err(error) = self.planes.upload(gpu.0, gpu.1, &picture) {
+        if let Err(error) = self.textures.upload(gpu.0, gpu.1, &picture) {
             // Said once, not thirty times a second.
             if !std::mem::replace(&mut self.complained, true) {
                 tracing::warn!(%error, "picture not shown");
@@ -250,7 +250,7 @@ impl egui_wgpu::CallbackTrait for VideoCallback {
                 }
             });
         }
-        if let Some(size) = state.planes.size() {
+        if let Some(size) = state.textures.size() {
             let scale = screen.pixels_per_point;
             let rect = self.rect;
             let rect_px = [rect.min.x, rect.min.y, rect.max.x, rect.max.y].map(|edge| (edge * scale).round());
@@ -275,7 +275,8 @@ impl egui_wgpu::CallbackTrait for VideoCallback {
         // Places are given in pixels of the whole target, also where the rectangle sticks out of it.
         let [width, height] = info.screen_size_px;
         pass.set_viewport(0.0, 0.0, width as f32, height as f32, 0.0, 1.0);
-        self.painter.pipeline.draw(pass, &state.planes, &state.rectangle);
+        let Some(bindings) = state.textures.bindings() else { return };
+        self.painter.pipeline.draw(pass, bindings, &state.rectangle);
         if let Some((record, _)) = &*lock(&self.shown) {
             record.painted.store(true, Ordering::Release);
         }

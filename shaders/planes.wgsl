@@ -1,5 +1,6 @@
-// Shared by every shader that shows a picture: the three planes, how their numbers are read as colour, and the blend
-// between samples. `src/render/cpu.rs` is the twin of this file: change both together.
+// A picture that lies on the GPU as three planes: how their numbers are read as colour, and the blend between samples.
+// `src/render/cpu.rs` is the twin of this file: change both together. `ready.wgsl` has the same functions for the other
+// form of a picture; `fill.wgsl` and `view.wgsl` stand behind either.
 
 struct Colour {
     // Each row gives one of red, green, blue as dot(row, (Y', Cb, Cr, 1)).
@@ -14,6 +15,26 @@ struct Colour {
 @group(0) @binding(3) var<uniform> colour: Colour;
 
 @group(0) @binding(4) var corners: sampler;
+
+// Width and height in luma samples.
+fn picture_size() -> vec2f {
+    return vec2f(textureDimensions(luma_plane));
+}
+
+// From luma samples to what `colour_at` and `colour_of` want.
+fn place_of(sample: vec2f) -> vec2f {
+    return sample;
+}
+
+// Colour between samples.
+fn colour_at(at: vec2f) -> vec3f {
+    return rgb_at(blend(luma_plane, at), at);
+}
+
+// Colour in the middle of a luma sample.
+fn colour_of(at: vec2f) -> vec3f {
+    return rgb_at(textureLoad(luma_plane, vec2i(at), 0).r, at);
+}
 
 // The plane around a point that is given in samples. Blended here and not by a sampler: the 8-bit weights and results
 // of some samplers cost more than one code value. One gather is also cheaper than four loads.
