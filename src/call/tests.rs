@@ -1,9 +1,9 @@
 //! Two machines and what lies between them: every way a call can begin and end, and silence before the person's yes.
 
+mod hostile;
+
 use std::net::SocketAddr;
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::machine::{CONNECT, KEEP_OLD, KEYFRAME_PAUSE, RECONNECT, REFRESH, SWITCH_AFTER};
 use super::*;
@@ -432,85 +432,4 @@ fn a_proof_for_a_direct_connection_holds_for_that_connection_and_side_only() {
     let (eve, _) = in_call();
     assert!(!eve.machine.check_direct([1; 32], &proof));
     assert_eq!(Side::new("nobody").machine.prove_direct([1; 32]), None);
-}
-
-/// What a hostile peer, or a stranger, can put before a machine that rings.
-#[derive(Clone, Debug)]
-enum Hostile {
-    Letter { stranger: bool, call: u8, content: u8 },
-    Message(u8, Vec<u8>),
-    Path(bool),
-    Reached,
-    Pass(u16),
-}
-
-fn hostile() -> impl Strategy<Value = Hostile> {
-    prop_oneof![
-        (any::<bool>(), 0_u8..3, 0_u8..6).prop_map(|(stranger, call, content)| Hostile::Letter {
-            stranger,
-            call,
-            content
-        }),
-        (0_u8..4, proptest::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(kind, bytes)| Hostile::Message(kind, bytes)),
-        any::<bool>().prop_map(Hostile::Path),
-        Just(Hostile::Reached),
-        (0_u16..2000).prop_map(Hostile::Pass),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-    #[test]
-    fn before_the_persons_yes_no_order_of_messages_opens_or_sends_anything(
-        steps in proptest::collection::vec(hostile(), 0..40),
-    ) {
-        thread_local!(static PEOPLE: [Identity; 3] = ["alice", "bob", "mallory"]
-            .map(|name| Identity::create(&format!("{name}@example.org"), UNIX, &mut rand::rng())));
-        PEOPLE.with(|[alice, bob, mallory]| {
-            let mut machine = Machine::new(bob.device().clone());
-            let mut now = at(0.0);
-            for step in steps {
-                match step {
-                    Hostile::Letter { stranger, call, content } => {
-                        let from = if stranger { mallory } else { alice };
-                        let content = match content {
-                            0 => Content::Invitation { video: true, room: [1; 32], path_key: [2; 32] },
-                            1 => Content::Accept { key_package: vec![1; 50], path_key: [2; 32] },
-                            2 => Content::Decline,
-                            3 => Content::Busy,
-                            4 => Content::Cancel,
-                            _ => Content::TakenElsewhere,
-                        };
-                        let (chain, device) = (from.chain().clone(), from.chain().cards()[0]);
-                        machine.handle_letter(Opened { chain, device, call: CallId([call; 16]), content }, now);
-                    }
-                    Hostile::Message(kind, bytes) => {
-                        let message = match kind {
-                            0 => CallMessage::Welcome(bytes),
-                            1 => CallMessage::Ready([3; 32]),
-                            2 => CallMessage::Refresh(bytes),
-                            _ => CallMessage::Sealed(bytes),
-                        };
-                        machine.handle_message(message, now);
-                    }
-                    Hostile::Path(open) => machine.handle_path(open, now),
-                    Hostile::Reached => machine.handle_reached(CallId([0; 16])),
-                    Hostile::Pass(millis) => {
-                        now = now + Duration::from_millis(u64::from(millis));
-                        machine.handle_timeout(now);
-                    }
-                }
-                while let Some(output) = machine.poll() {
-                    let harmless = matches!(
-                        output,
-                        Output::Changed
-                            | Output::Ended(_)
-                            | Output::Letter { content: Content::Busy | Content::Decline, .. }
-                    );
-                    assert!(harmless, "{output:?}");
-                }
-            }
-        });
-    }
 }

@@ -42,6 +42,22 @@ pub enum GroupError {
     Mls(String),
 }
 
+/// Where the keys of one group, or of one key package, live.
+fn fresh_provider() -> OpenMlsRustCrypto {
+    #[cfg(test)]
+    BEGUN.set(BEGUN.get() + 1);
+    OpenMlsRustCrypto::default()
+}
+
+#[cfg(test)]
+thread_local!(static BEGUN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+
+/// How many key packages and groups this thread has begun to make, for tests of when there must be none.
+#[cfg(test)]
+pub(crate) fn begun() -> usize {
+    BEGUN.get()
+}
+
 fn refused(error: impl std::fmt::Display) -> GroupError {
     GroupError::Mls(error.to_string())
 }
@@ -61,7 +77,7 @@ impl std::fmt::Debug for JoinKeys {
 impl JoinKeys {
     /// Fresh keys, and the key package that goes to the caller.
     pub fn generate(device: &SigningKey) -> Result<(Self, Vec<u8>), GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = fresh_provider();
         let (signer, credential) = identity(device);
         let bundle = KeyPackage::builder().build(SUITE, &provider, &signer, credential).map_err(refused)?;
         let bytes = bundle.key_package().tls_serialize_detached().map_err(refused)?;
@@ -111,7 +127,7 @@ impl Group {
     /// A group of this device (leaf 0) and the device `peer`, whose key package came with its accept (leaf 1). Gives the
     /// welcome for it.
     pub fn create(device: &SigningKey, peer: &[u8; 32], key_package: &[u8]) -> Result<(Self, Vec<u8>), GroupError> {
-        let provider = OpenMlsRustCrypto::default();
+        let provider = fresh_provider();
         let (signer, credential) = identity(device);
         let package = read_key_package(&provider, key_package)?;
         if package.ciphersuite() != SUITE {
