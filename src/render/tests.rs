@@ -142,6 +142,23 @@ fn the_gpu_agrees_with_its_twin_on_odd_sizes() {
 }
 
 #[test]
+fn what_the_processor_converts_agrees_with_the_twin_on_odd_sizes() {
+    let mut painter = Painter::new(Form::Ready);
+    for (width, height) in [(1, 1), (2, 1), (1, 3), (5, 3), (63, 65), (127, 31), (641, 361)] {
+        for colour in COLOURS {
+            // Flat chroma: the converter does not blend it.
+            let picture = picture(width, height, colour, |plane, x, y| match plane {
+                Plane::Y => 16 + ((7 * x + 5 * y) % 220) as u8,
+                Plane::U => 90,
+                Plane::V => 170,
+            });
+            let difference = largest_difference(&painter.fill(&picture), &cpu::fill(&picture));
+            assert!(difference <= tolerance(Form::Ready), "{width}×{height}, {colour:?}: {difference}");
+        }
+    }
+}
+
+#[test]
 fn the_gpu_agrees_with_its_twin_on_scaled_mirrored_rounded_and_dimmed_pictures() {
     let mut painter = Painter::new(Form::Planes);
     let picture = picture(64, 36, Colour::default(), |plane, x, y| match plane {
