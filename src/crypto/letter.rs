@@ -1,10 +1,10 @@
 //! What an envelope holds: an invitation or an answer to one, signed by the sending device for one recipient.
 
-use ed25519_dalek::{Signature, Signer, VerifyingKey};
+use ed25519_dalek::{Signature, Signer};
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Chain, ChainError, DeviceCard, VerifiedChain};
+use super::chain::{Chain, ChainError, DeviceCard, VerifiedChain, is_signed_by};
 use super::envelope::{self, EnvelopeError};
 use super::identity::Identity;
 
@@ -123,9 +123,9 @@ pub fn read(own: &Identity, envelope: &[u8], unix_now: u64) -> Result<Opened, Le
     if body.to != own.device_id() {
         return Err(LetterError::WrongRecipient);
     }
-    VerifyingKey::from_bytes(&body.from)
-        .and_then(|key| key.verify_strict(&message(&letter.body), &letter.signature))
-        .map_err(|_| LetterError::Signature)?;
+    if !is_signed_by(&body.from, &message(&letter.body), &letter.signature) {
+        return Err(LetterError::Signature);
+    }
     if body.time.abs_diff(unix_now) > RING_S + MAX_CLOCK_SKEW_S {
         return Err(LetterError::Stale);
     }
