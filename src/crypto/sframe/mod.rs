@@ -160,6 +160,7 @@ impl Opener {
 mod tests {
     use super::*;
     use data_encoding::HEXLOWER;
+    use std::collections::HashSet;
 
     const BASE: [u8; 16] = [7; 16];
     const META: &[u8] = b"meta";
@@ -183,14 +184,21 @@ mod tests {
     fn headers_of_rfc_9605() {
         let vectors = vectors();
         let cases = vectors["header"].as_array().unwrap();
-        assert!(cases.len() > 200);
+        // Each of 17 key ids with each of 17 counters: both ends of every length that either can have.
+        let mut pairs = HashSet::new();
         for case in cases {
             let (kid, counter) = (case["kid"].as_u64().unwrap(), case["ctr"].as_u64().unwrap());
             let mut bytes = Vec::new();
             header::write(kid, counter, &mut bytes);
             assert_eq!(bytes, hex(&case["encoded"]));
             assert_eq!(header::read(&bytes), Some((kid, counter, bytes.len())));
+            assert!((0..bytes.len()).all(|end| header::read(&bytes[..end]).is_none()), "{bytes:02x?} cut short");
+            pairs.insert((kid, counter));
         }
+        let ends: HashSet<_> =
+            (1..8).flat_map(|bytes| [(1 << (8 * bytes)) - 1, 1 << (8 * bytes)]).chain([0, 1, u64::MAX]).collect();
+        let grid: HashSet<_> = ends.iter().flat_map(|&kid| ends.iter().map(move |&counter| (kid, counter))).collect();
+        assert_eq!((cases.len(), pairs), (289, grid));
     }
 
     #[test]
@@ -207,6 +215,14 @@ mod tests {
         key.seal(counter, &hex(&case["metadata"]), header_len, &mut sealed).unwrap();
         assert_eq!(sealed, hex(&case["ct"]));
         assert_eq!(key.open(counter, &hex(&case["metadata"]), header_len, &sealed), Some(hex(&case["pt"])));
+
+        // Its key id happens to be one of ours: the sound of leaf 0x12 in epoch 3.
+        let (leaf, metadata) = (LeafIndex(0x12), hex(&case["metadata"]));
+        assert_eq!(kid, key_id(Stream::Audio, leaf, KeyEpoch(3)));
+        let mut opener = Opener::default();
+        opener.add_epoch(base, KeyEpoch(3), &[leaf]);
+        assert_eq!(opener.open(leaf, Stream::Audio, &metadata, &sealed), Ok(hex(&case["pt"])));
+        assert_eq!(opener.open(leaf, Stream::Audio, &metadata, &sealed), Err(SframeError::Replayed));
     }
 
     #[test]
