@@ -6,6 +6,8 @@
 pub mod chain;
 #[cfg(feature = "client")]
 pub mod envelope;
+#[cfg(all(test, feature = "client"))]
+mod epochs;
 #[cfg(feature = "client")]
 pub mod group;
 #[cfg(feature = "client")]
