@@ -4,11 +4,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
 
 use super::counters::{DeviceState, SoundCounters};
 use super::input::Input;
 use super::output::Output;
+use super::running::Running;
 use crate::call::CaptureGrant;
 use crate::engine::clock;
 use crate::engine::config::SoundChoice;
@@ -49,13 +49,6 @@ pub struct SoundCheck {
 struct Listening {
     choices: RingSender<SoundChoice>,
     _running: Running,
-}
-
-/// A thread that ends, and has closed its device, when this is dropped.
-struct Running {
-    stop: Arc<AtomicBool>,
-    bell: Arc<Doorbell>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl SoundCheck {
@@ -123,37 +116,6 @@ impl SoundCheck {
         if self.used {
             (self.listening, self.tone, self.used) = (None, None, false);
             self.counters = Arc::default();
-        }
-    }
-}
-
-impl Running {
-    fn start(
-        name: &str,
-        bell: Arc<Doorbell>,
-        body: impl FnOnce(&AtomicBool, &Arc<Doorbell>) + Send + 'static,
-    ) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
-        let body = move || {
-            rung.attend();
-            body(&stopped, &rung);
-        };
-        let thread = Builder::new().name(name.into()).spawn(body)?;
-        Ok(Self { stop, bell, thread: Some(thread) })
-    }
-
-    fn is_finished(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.bell.ring();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
     }
 }

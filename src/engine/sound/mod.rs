@@ -7,6 +7,7 @@ mod input;
 mod output;
 mod receive;
 mod ringer;
+mod running;
 mod send;
 
 pub(super) use check::SoundCheck;

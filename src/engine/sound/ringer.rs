@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Builder, JoinHandle};
 
 use super::NAP;
+use super::running::Running;
 use crate::engine::clock;
 use crate::engine::handle::DeviceOpens;
 use crate::media::{Doorbell, SAMPLE_RATE_HZ};
@@ -18,39 +18,24 @@ use crate::sound::{PIECE, SoundError, Speaker};
 /// A tone that sounds until it is dropped.
 pub struct Ringer {
     tone: Tone,
-    stop: Arc<AtomicBool>,
-    bell: Arc<Doorbell>,
-    thread: Option<JoinHandle<()>>,
+    _running: Running,
 }
 
 impl Ringer {
     /// Begins to sound on a speaker by id or name, or the system's choice. Without a speaker there is silence; the
     /// window shows that somebody calls all the same.
     pub fn start(tone: Tone, speaker: Option<String>, opens: Arc<DeviceOpens>) -> Result<Self, std::io::Error> {
-        let (stop, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Doorbell::new()));
-        let (stopped, rung) = (Arc::clone(&stop), Arc::clone(&bell));
-        let body = move || {
-            if let Err(error) = sound(tone, speaker.as_deref(), &opens, &stopped, &rung) {
+        let running = Running::start("ringer", Arc::new(Doorbell::new()), move |stop, bell| {
+            if let Err(error) = sound(tone, speaker.as_deref(), &opens, stop, bell) {
                 tracing::info!(%error, "no ring tone");
             }
-        };
-        let thread = Builder::new().name("ringer".into()).spawn(body)?;
-        Ok(Self { tone, stop, bell, thread: Some(thread) })
+        })?;
+        Ok(Self { tone, _running: running })
     }
 
     /// What sounds.
     pub const fn tone(&self) -> Tone {
         self.tone
-    }
-}
-
-impl Drop for Ringer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        self.bell.ring();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -61,7 +46,6 @@ fn sound(
     stop: &AtomicBool,
     bell: &Arc<Doorbell>,
 ) -> Result<(), SoundError> {
-    bell.attend();
     let (name, rung) = (speaker.map(str::to_owned), Arc::clone(bell));
     let opening = Opening::start(move || DeviceSpeaker::open(name.as_deref(), &rung))?;
     let (mut speaker, _reference) = loop {
