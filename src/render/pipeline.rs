@@ -12,8 +12,9 @@ impl FillPipeline {
     #[must_use]
     pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat, form: Form) -> Self {
         let layouts = [Some(&bind_group_layout(device, form))];
+        let module = module(device, "fill", shaders::fill(form));
         let entries = ["fill_vertex", "fill_fragment"];
-        Self(pipeline(device, &shaders::fill(form), entries, &layouts, wgpu::ColorTargetState::from(format)))
+        Self(pipeline(device, &module, entries, &layouts, wgpu::ColorTargetState::from(format)))
     }
 
     /// Draws the picture with these bindings.
@@ -92,9 +93,9 @@ impl ViewPipeline {
         let blended =
             wgpu::ColorTargetState { blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING), ..over.clone() };
         let layouts = [Some(&bind_group_layout(device, form)), Some(&layout)];
-        let source = shaders::view(form);
-        let full = pipeline(device, &source, ["view_vertex", "view_fragment"], &layouts, blended);
-        let plain = pipeline(device, &source, ["view_vertex", "plain_fragment"], &layouts, over);
+        let module = module(device, "view", shaders::view(form));
+        let full = pipeline(device, &module, ["view_vertex", "view_fragment"], &layouts, blended);
+        let plain = pipeline(device, &module, ["view_vertex", "plain_fragment"], &layouts, over);
         Self { form, full, plain, layout }
     }
 
@@ -164,18 +165,21 @@ impl ViewRectangle {
     }
 }
 
+fn module(device: &wgpu::Device, name: &str, source: String) -> wgpu::ShaderModule {
+    device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some(name),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    })
+}
+
 /// A pipeline of the vertex and the fragment shader with these names.
 fn pipeline(
     device: &wgpu::Device,
-    source: &str,
+    module: &wgpu::ShaderModule,
     [vertex, fragment]: [&str; 2],
     layouts: &[Option<&wgpu::BindGroupLayout>],
     target: wgpu::ColorTargetState,
 ) -> wgpu::RenderPipeline {
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some(fragment),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
     let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(fragment),
         bind_group_layouts: layouts,
@@ -185,7 +189,7 @@ fn pipeline(
         label: Some(fragment),
         layout: Some(&layout),
         vertex: wgpu::VertexState {
-            module: &module,
+            module,
             entry_point: Some(vertex),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[],
@@ -197,7 +201,7 @@ fn pipeline(
         depth_stencil: None,
         multisample: wgpu::MultisampleState::default(),
         fragment: Some(wgpu::FragmentState {
-            module: &module,
+            module,
             entry_point: Some(fragment),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(target)],

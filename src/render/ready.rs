@@ -107,7 +107,7 @@ impl ReadyTexture {
 
 /// Gamma-space RGBA of a picture, rows without gaps. Chroma is not blended: the library's blending version takes it to lie
 /// elsewhere and differs from the shaders by more than this one does.
-fn convert(picture: &Picture, rgba: &mut [u8]) -> Result<(), RenderError> {
+pub(super) fn convert(picture: &Picture, rgba: &mut [u8]) -> Result<(), RenderError> {
     let [(luma, luma_stride), (cb, cb_stride), (cr, cr_stride)] = Plane::ALL.map(|plane| picture.plane(plane));
     let planar = yuv::YuvPlanarImage {
         y_plane: luma,

@@ -293,29 +293,8 @@ fn the_twin_agrees_with_another_converter() {
             Plane::U => 90,
             Plane::V => 170,
         });
-        let plane = |plane| flat.plane(plane);
-        let ((luma, luma_stride), (cb, cb_stride), (cr, cr_stride)) =
-            (plane(Plane::Y), plane(Plane::U), plane(Plane::V));
-        let planar = yuv::YuvPlanarImage {
-            y_plane: luma,
-            y_stride: luma_stride as u32,
-            u_plane: cb,
-            u_stride: cb_stride as u32,
-            v_plane: cr,
-            v_stride: cr_stride as u32,
-            width: 64,
-            height: 64,
-        };
-        let range = match colour.range {
-            Range::Limited => yuv::YuvRange::Limited,
-            Range::Full => yuv::YuvRange::Full,
-        };
-        let matrix = match colour.matrix {
-            Matrix::Bt601 => yuv::YuvStandardMatrix::Bt601,
-            Matrix::Bt709 => yuv::YuvStandardMatrix::Bt709,
-        };
         let mut rgba = vec![0; 4 * 64 * 64];
-        yuv::yuv420_to_rgba(&planar, &mut rgba, 4 * 64, range, matrix).unwrap();
+        ready::convert(&flat, &mut rgba).unwrap();
         let other = Image { width: 64, height: 64, rgba };
         assert!(largest_difference(&cpu::fill(&flat), &other) <= 2, "{colour:?}");
     }
