@@ -270,7 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = state(folder.path());
         let identity = Identity::create("alice@example.org", clock::unix_now(), &mut rand::rng());
-        let device = identity.device().verifying_key().to_bytes();
+        let device = identity.device_id();
         let chain = identity.chain().chain().encode();
         let connect = || state.connect(device, mpsc::channel(4).0);
 
@@ -295,7 +295,7 @@ mod tests {
         let state = state(folder.path());
         let now = clock::unix_now();
         let identity = Identity::create("alice@example.org", now, &mut rand::rng());
-        let device = identity.device().verifying_key().to_bytes();
+        let device = identity.device_id();
         let envelope = || vec![0; ENVELOPE_LEN];
         assert_eq!(state.deliver(device, envelope()), ToClient::Refused(Refusal::Unknown));
         assert_eq!(state.register(&device, &identity.chain().chain().encode()), ToClient::Done);
@@ -314,7 +314,7 @@ mod tests {
         let state = state(folder.path());
         let now = clock::unix_now();
         let identity = Identity::create("alice@example.org", now, &mut rand::rng());
-        let device = identity.device().verifying_key().to_bytes();
+        let device = identity.device_id();
         let kept = identity.chain().chain().encode();
         let renewed = |later_s| identity.chain().with_fresh_head(identity.device(), now + later_s).encode();
         for chain in [kept.clone(), renewed(60)] {

@@ -195,6 +195,13 @@ impl Profile {
         write_toml(&self.settings, settings)
     }
 
+    /// Changes the settings and keeps them; what the change does not touch stays as the file has it.
+    pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), ProfileError> {
+        let mut settings = self.settings()?;
+        change(&mut settings);
+        self.save_settings(&settings)
+    }
+
     /// The contacts in the order they were added.
     pub fn contacts(&self) -> Result<Vec<StoredContact>, ProfileError> {
         read_toml::<ContactsFile>(&self.folder.join("contacts.toml")).map(|file| file.contacts)

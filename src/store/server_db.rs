@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
 use zeroize::Zeroizing;
 
 use crate::wire::signal::DeviceId;
@@ -74,6 +74,17 @@ impl EmbeddedDb {
         get().map_err(|error| self.failed(&error))
     }
 
+    /// Makes changes, all or none.
+    fn write(&self, change: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error>) -> Result<(), DbError> {
+        let write = || -> Result<(), redb::Error> {
+            let write = self.database.begin_write()?;
+            change(&write)?;
+            write.commit()?;
+            Ok(())
+        };
+        write().map_err(|error| self.failed(&error))
+    }
+
     fn failed(&self, error: &redb::Error) -> DbError {
         DbError { path: self.path.clone(), why: error.to_string() }
     }
@@ -85,14 +96,11 @@ impl ServerDb for EmbeddedDb {
     }
 
     fn put_account(&self, name: &str, chain: &[u8], device: &DeviceId) -> Result<(), DbError> {
-        let put = || -> Result<_, redb::Error> {
-            let write = self.database.begin_write()?;
+        self.write(|write| {
             write.open_table(ACCOUNTS)?.insert(name, chain)?;
             write.open_table(DEVICES)?.insert(device, name)?;
-            write.commit()?;
             Ok(())
-        };
-        put().map_err(|error| self.failed(&error))
+        })
     }
 
     fn account_of(&self, device: &DeviceId) -> Result<Option<String>, DbError> {
@@ -109,13 +117,10 @@ impl ServerDb for EmbeddedDb {
     }
 
     fn put_secret(&self, name: &str, value: &[u8]) -> Result<(), DbError> {
-        let put = || -> Result<_, redb::Error> {
-            let write = self.database.begin_write()?;
+        self.write(|write| {
             write.open_table(SECRETS)?.insert(name, value)?;
-            write.commit()?;
             Ok(())
-        };
-        put().map_err(|error| self.failed(&error))
+        })
     }
 }
 

@@ -46,10 +46,7 @@ impl Control {
         if choice.speaker != before.speaker {
             (self.devices.speaker, self.config.speaker) = (choice.speaker, None);
         }
-        let kept = self.profile.settings().and_then(|mut settings| {
-            settings.devices = self.devices.clone();
-            self.profile.save_settings(&settings)
-        });
+        let kept = self.profile.change_settings(|settings| settings.devices = self.devices.clone());
         self.tell_error(kept);
         let (microphone, speaker) = (self.microphone(), self.speaker());
         self.sound_check.choose(microphone.clone());

@@ -8,28 +8,22 @@ impl Control {
     /// Light or dark from now on.
     pub(super) fn set_appearance(&mut self, appearance: Appearance) {
         self.appearance = appearance;
-        let kept = self.profile.settings().and_then(|mut settings| {
-            settings.appearance = appearance;
-            self.profile.save_settings(&settings)
-        });
+        let kept = self.profile.change_settings(|settings| settings.appearance = appearance);
         self.tell_error(kept);
     }
 
     /// Everything this large from now on.
     pub(super) fn set_zoom(&mut self, zoom: Zoom) {
         self.zoom = zoom;
-        let kept = self.profile.settings().and_then(|mut settings| {
-            settings.zoom = zoom;
-            self.profile.save_settings(&settings)
-        });
+        let kept = self.profile.change_settings(|settings| settings.zoom = zoom);
         self.tell_error(kept);
     }
 
     /// The server has taken the handle: from now on it is this profile's.
     pub(super) fn keep_registration(&mut self) -> Result<(), ProfileError> {
-        let mut settings = self.profile.settings()?;
-        settings.handle = self.identity.as_ref().map(|identity| identity.handle().to_owned());
-        settings.server = self.server.as_ref().map(ToString::to_string);
-        self.profile.save_settings(&settings)
+        self.profile.change_settings(|settings| {
+            settings.handle = self.identity.as_ref().map(|identity| identity.handle().to_owned());
+            settings.server = self.server.as_ref().map(ToString::to_string);
+        })
     }
 }
