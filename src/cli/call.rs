@@ -241,7 +241,10 @@ impl Watch {
                     CallView::Connecting { .. } => "connecting",
                     _ => {
                         interrupt.check()?;
-                        snapshot.notice.as_ref().map_or(said, |_| "refused")
+                        if let Some((_, notice)) = &snapshot.notice {
+                            return Err(CliError::failure(notice));
+                        }
+                        said
                     }
                 },
                 Standing::Talking(view) => {
@@ -267,11 +270,6 @@ impl Watch {
                     return finished;
                 }
             };
-            if words == "refused"
-                && let Some((_, notice)) = &snapshot.notice
-            {
-                return Err(CliError::failure(notice));
-            }
             if words != said {
                 eprintln!("{words}");
                 said = words;

@@ -9,7 +9,7 @@ use crate::media::{Colour, Plane, PlaneStore};
 
 /// An open decoder that uses the calling thread only.
 pub struct Decoder {
-    library: libdav1d::Decoder,
+    inner: libdav1d::Decoder,
     /// Of the newest sequence header.
     colour: Colour,
 }
@@ -21,7 +21,7 @@ impl Decoder {
         settings.set_n_threads(1);
         settings.set_max_frame_delay(1);
         settings.set_frame_size_limit(MAX_FRAME_SAMPLES);
-        Ok(Self { library: libdav1d::Decoder::with_settings(&settings)?, colour: Colour::default() })
+        Ok(Self { inner: libdav1d::Decoder::with_settings(&settings)?, colour: Colour::default() })
     }
 
     /// Gives the decoder a temporal unit; [`LibraryError::Again`]: pictures must be taken out before it takes the rest.
@@ -29,17 +29,17 @@ impl Decoder {
         if let Some(colour) = sequence::colour_of(unit) {
             self.colour = colour;
         }
-        Ok(self.library.send_data(unit.to_vec(), None, None, None)?)
+        Ok(self.inner.send_data(unit.to_vec(), None, None, None)?)
     }
 
     /// Goes on with the unit that was given last.
     pub fn send_pending(&mut self) -> Result<(), LibraryError> {
-        Ok(self.library.send_pending_data()?)
+        Ok(self.inner.send_pending_data()?)
     }
 
     /// The next picture; [`LibraryError::Again`]: none before there is more data.
     pub fn picture(&mut self) -> Result<DecodedPicture, LibraryError> {
-        let picture = self.library.get_picture()?;
+        let picture = self.inner.get_picture()?;
         let components = [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V];
         let planes = components.map(|component| (picture.plane(component), picture.stride(component) as usize));
         Ok(DecodedPicture { picture, planes, colour: self.colour })
@@ -47,7 +47,7 @@ impl Decoder {
 
     /// Forgets everything up to the next keyframe.
     pub fn flush(&mut self) {
-        self.library.flush();
+        self.inner.flush();
     }
 }
 
