@@ -11,7 +11,7 @@ demo: packages
 
 # All tests, with the display and the sound server that they need.
 test: packages test-packages
-	./tests/with-desktop.sh $(CARGO) test --locked
+	./tests/with-desktop.sh $(CARGO) test --locked --no-fail-fast
 
 # What has to be so before a change lands, short of the tests.
 check:

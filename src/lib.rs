@@ -24,6 +24,10 @@
 //!
 //! `tests/layering.rs` holds the first three and the direction of the arrows between modules.
 
+/// Version, commit and features, for `--version` and for every document of figures.
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("VISAVIS_COMMIT"), "; ", env!("VISAVIS_FEATURES"), ")");
+
 pub mod crypto;
 pub mod directory;
 pub mod engine;
@@ -45,6 +49,8 @@ pub mod cli;
 pub mod codec;
 #[cfg(feature = "client")]
 pub mod render;
+#[cfg(feature = "client")]
+pub mod sim;
 #[cfg(feature = "client")]
 pub mod sound;
 #[cfg(feature = "client")]

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use visavis::cli::{self, Cli};
 
 /// Ends a debug build that allocates in an audio callback; elsewhere it is the system's allocator.
@@ -11,7 +10,7 @@ use visavis::cli::{self, Cli};
 static ALLOCATOR: assert_no_alloc::AllocDisabler = assert_no_alloc::AllocDisabler;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_this_process();
     cli::start_log(&cli);
     match cli::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,16 +7,25 @@ use std::process::{Command, Output};
 use support::{said, write_tone};
 
 fn bench(options: &[&str]) -> Output {
+    bench_for("2", "160x96", options)
+}
+
+fn bench_for(seconds: &str, size: &str, options: &[&str]) -> Output {
+    program(&["bench", "call", "--seconds", seconds, "--size", size]).args(options).output().unwrap()
+}
+
+fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
-    command.args(["bench", "call", "--seconds", "2", "--size", "160x96"]).args(options);
-    command.output().unwrap()
+    command.env("VISAVIS_KEYRING", "off").args(arguments);
+    command
 }
 
 #[test]
 fn the_figures_of_a_call_stand_under_their_names() {
     let folder = tempfile::tempdir().unwrap();
-    let [json, csv, trace] = ["call.json", "call.csv", "trace.json"].map(|name| folder.path().join(name));
-    let files = [("--json", &json), ("--csv", &csv), ("--trace", &trace)];
+    let [json, csv, trace, html] =
+        ["call.json", "call.csv", "trace.json", "call.html"].map(|name| folder.path().join(name));
+    let files = [("--json", &json), ("--csv", &csv), ("--trace", &trace), ("--html", &html)];
     let files = files.iter().flat_map(|(option, path)| [*option, path.to_str().unwrap()]);
     let output = bench(&["--one-way", "--path", "relay"].into_iter().chain(files).collect::<Vec<_>>());
     assert!(output.status.success(), "{}", said(&output));
@@ -45,9 +54,20 @@ fn the_figures_of_a_call_stand_under_their_names() {
     for stage in ["encode", "seal", "network", "open", "decode", "upload", "gpu"] {
         assert!(report["stages_ms"][stage].is_object(), "{stage}: {report}");
     }
-    assert!(report["latency_ms"]["signal_delay"]["p50"].as_f64().unwrap() > 0.0, "{report}");
+    for delay in ["signal_delay", "signal_delay_captured"] {
+        assert!(report["latency_ms"][delay]["p50"].as_f64().unwrap() > 0.0, "{report}");
+    }
+    assert!(report["quality"]["ssim_y_db"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(report["freezes"]["count"].is_u64() && report["overhead"]["padding"].as_f64().unwrap() > 0.0, "{report}");
+    assert!(report["used"].is_null() && report["link"].is_null(), "nothing is known of a real link: {report}");
     assert!(report["frames"]["skipped"].is_u64() && report["frames"]["frozen_ms"].is_f64(), "{report}");
     assert!(report["audio"]["mouth_to_ear_ms"].is_null(), "nobody speaks: {report}");
+
+    let html = std::fs::read_to_string(html).unwrap();
+    check_document(&html);
+    assert_eq!(html.matches("<svg").count(), 4, "latency, rate, stages, histogram");
+    let p95 = format!("<td class=\"number\">{:.2}</td>", report["latency_ms"]["signal_delay"]["p95"].as_f64().unwrap());
+    assert!(html.contains(&p95) && html.contains(&format!("{} captured", count("captured"))), "{html}");
 
     let csv = std::fs::read_to_string(csv).unwrap();
     let columns = csv.lines().next().unwrap().split(',').count();
@@ -84,13 +104,198 @@ fn what_the_caller_says_is_followed_from_mouth_to_ear() {
 }
 
 #[test]
+fn a_call_over_a_link_that_delays_and_loses_goes_on() {
+    let options = ["--path", "direct", "--link", "delay=20ms,loss=2%,seed=5", "--json", "-"];
+    let output = bench(&options);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["config"]["link"], "delay=20ms,loss=2%,seed=5");
+    assert!(report["round_trip_ms"].as_f64().unwrap() >= 40.0, "{report}");
+    assert!(report["stages_ms"]["network"]["p50"].as_f64().unwrap() >= 20.0, "{report}");
+    let count = |what: &str| report["frames"][what].as_u64().unwrap();
+    assert!(count("presented") >= 30 && count("presented") <= count("sent"), "{report}");
+    assert!(said(&output).contains("link delay=20ms"), "{}", said(&output));
+    let figure = |block: &str, name: &str| report[block][name].as_f64().unwrap_or_else(|| panic!("{name}: {report}"));
+    assert!(report["used"]["capacity_kbps"].is_null(), "only delayed: {report}");
+    assert!(figure("used", "share") > 0.0 && figure("used", "usable_kbps") > figure("used", "goodput_kbps") * 0.5);
+    assert!(figure("link", "packets") > 60.0 && figure("link", "carried_kbps") > figure("used", "goodput_kbps"));
+    assert!(figure("overhead", "wire") > figure("overhead", "repair_and_padding"), "{report}");
+}
+
+#[test]
+fn parts_that_are_left_out_are_named() {
+    let options =
+        ["--one-way", "--without", "budget", "--controller", "cubic", "--link", "up.rate=1mbit", "--json", "-"];
+    let output = bench(&options);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["config"]["without"], serde_json::json!(["budget"]));
+    assert_eq!(report["config"]["controller"], "cubic");
+    assert_eq!(report["used"]["capacity_kbps"], 1000.0);
+    let output = bench(&["--without", "camera"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("budget"), "{}", said(&output));
+}
+
+#[test]
+fn pictures_get_smaller_on_a_link_that_has_no_room_for_them_and_are_shown() {
+    let link = "up.rate=250kbit,delay=10ms,queue=300ms";
+    for present in ["offscreen", "window"] {
+        let options = ["--one-way", "--path", "direct", "--present", present, "--link", link, "--json", "-"];
+        let output = bench_for("6", "640x360", &options);
+        assert!(output.status.success(), "{}", said(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sending = &report["sending"];
+        assert!(sending["height"].as_u64().unwrap() < 360 && sending["changes"].as_u64().unwrap() >= 1, "{report}");
+        assert_ne!(sending["limited_by"], "none", "{report}");
+        assert!(sending["allowed_kbps"].as_u64().unwrap() < 600, "{report}");
+        assert!(report["frames"]["presented"].as_u64().unwrap() >= 20, "{report}");
+    }
+}
+
+#[test]
+fn a_call_over_each_network_gives_one_table_a_document_and_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let [json, html] = ["network.json", "network.html"].map(|name| folder.path().join(name));
+    let output = program(&["bench", "network", "--scenario", "clean,step", "--seconds", "3", "--size", "160x96"])
+        .arg("--json")
+        .arg(&json)
+        .arg("--html")
+        .arg(&html)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("2 of 2, 3 s: step 160x96 aom, shortened to 3 s"), "{}", said(&output));
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("clean 160x96 aom, shortened to 3 s"), "{table}");
+
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    assert_eq!((&report["schema"], &report["complete"]), (&1.into(), &true.into()));
+    let cells = report["cells"].as_array().unwrap();
+    assert_eq!(cells.iter().map(|cell| cell["scenario"].clone()).collect::<Vec<_>>(), ["clean", "step"]);
+    for cell in cells {
+        assert!(cell["error"].is_null() && cell["shortened"] == true, "{cell}");
+        assert_eq!(cell["targets"], serde_json::json!([]), "none is held against a shortened run");
+        let figure = |block: &str, name: &str| cell["call"][block][name].as_f64().unwrap();
+        assert!(figure("used", "share") > 0.0 && figure("link", "packets") > 30.0, "{cell}");
+        assert!(figure("quality", "ssim_y_db") > 5.0, "{cell}");
+        assert!(cell["call"]["latency_ms"]["signal_delay"]["p50"].as_f64().unwrap() >= 20.0, "{cell}");
+    }
+    assert_eq!(report["scenarios"][1]["rate"]["rate"], "2mbit/10s:500kbit/20s:2mbit");
+    assert_eq!(cells[1]["call"]["used"]["capacity_kbps"], 2000.0);
+
+    let html = std::fs::read_to_string(html).unwrap();
+    check_document(&html);
+    assert_eq!(html.matches("<svg").count(), 8, "four plots of each run");
+    for cell in cells {
+        let shown = cell["call"]["frames"]["presented"].as_u64().unwrap();
+        assert!(html.contains(&format!("{shown} presented")), "{shown}");
+    }
+}
+
+#[test]
+fn a_network_that_is_none_or_has_no_recording_is_refused_with_what_is_needed() {
+    for (options, words) in [
+        (&["--scenario", "moon"][..], ["no network", "clean"]),
+        (&["--scenario", "att-lte"], ["--traces", "ATT-LTE-driving.up"]),
+        (&["--scenario", "att-lte", "--traces", "/no/such/folder"], ["ATT-LTE-driving.up", "/no/such/folder"]),
+        (&["--scenario", "clean", "--ablation"], ["--ablation", "--scenario"]),
+        (&["--html", "/no/such/folder/file"], ["--html", "/no/such/folder/file"]),
+        (&["--html", "-"], ["--html", "standard output"]),
+    ] {
+        let output = program(&["bench", "network"]).args(options).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {}", said(&output));
+        assert!(words.iter().all(|word| said(&output).contains(word)), "{options:?}: {}", said(&output));
+    }
+}
+
+/// Holds a page to: every tag is closed in its order, and nothing in it is fetched from elsewhere.
+fn check_document(html: &str) {
+    let mut open = Vec::new();
+    let body = html.strip_prefix("<!DOCTYPE html>").unwrap();
+    for tag in body.split('<').skip(1) {
+        let (tag, text) = tag.split_once('>').unwrap_or_else(|| panic!("a tag without an end: {tag}"));
+        assert!(!text.contains('>') || open.last() == Some(&"style"), "{text}");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "closed in its order");
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap());
+        }
+        assert!(
+            !["script", "link", "img", "iframe", "object"].contains(&tag.split([' ', '/']).next().unwrap()),
+            "{tag}"
+        );
+    }
+    assert_eq!(open, Vec::<&str>::new());
+    for elsewhere in ["http:", "https:", "src=", "url(", "@import"] {
+        assert!(!html.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
+fn figures_without_a_window_are_refused() {
+    let output = bench(&["--hud", "full"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("--present window"), "{}", said(&output));
+}
+
+#[test]
+fn after_a_blackout_longer_than_quic_used_to_wait_the_picture_comes_back_by_itself() {
+    for path in ["direct", "relay"] {
+        let options = ["--one-way", "--path", path, "--link", "delay=20ms,blackout=3s+9s", "--json", "-"];
+        let output = bench_for("15", "160x96", &options);
+        assert!(output.status.success(), "{}", said(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // It stood for the blackout, and was there again before the end: standing to the end would be three seconds more.
+        let frozen_ms = report["frames"]["frozen_ms"].as_f64().unwrap();
+        assert!((8_000.0..11_500.0).contains(&frozen_ms), "{path}: {report}");
+        assert!(report["frames"]["presented"].as_u64().unwrap() >= 60, "{path}: {report}");
+    }
+}
+
+#[test]
+fn a_link_that_is_none_is_refused_with_what_there_is() {
+    let output = bench(&["--link", "good-wifi"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("home-wifi"), "{}", said(&output));
+}
+
+#[test]
 fn the_window_is_measured_and_closes_by_itself() {
-    let output = bench(&["--one-way", "--path", "relay", "--present", "window", "--json", "-"]);
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace.json");
+    let options = ["--one-way", "--path", "relay", "--present", "window", "--hud", "full", "--json", "-", "--trace"];
+    let output = bench(&[&options[..], &[trace.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{}", said(&output));
     // With the figures on standard output, the table is on standard error.
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(said(&output).contains("capture_to_gpu_done"), "{}", said(&output));
     assert_eq!(report["config"]["present"], "window");
+    let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(trace).unwrap()).unwrap();
+    let slices = |name: &str| {
+        let events = trace["traceEvents"].as_array().unwrap().iter();
+        events.filter(|event| event["ph"] == "X" && event["name"] == name).collect::<Vec<_>>()
+    };
+    let begin = |slice: &serde_json::Value| slice["ts"].as_f64().unwrap();
+    let end = |slice: &serde_json::Value| begin(slice) + slice["dur"].as_f64().unwrap();
+    let frames = slices("window frame");
+    assert!(frames.windows(2).all(|pair| end(pair[0]) <= begin(pair[1]) + 0.001), "one after the other");
+    for part in ["layout", "triangles", "upload", "record", "submit and present"] {
+        assert!(!slices(part).is_empty(), "{part}");
+        for slice in slices(part) {
+            let is_inside =
+                |frame: &&serde_json::Value| begin(frame) <= begin(slice) && end(slice) <= end(frame) + 0.001;
+            assert!(frames.iter().any(is_inside), "{slice}");
+        }
+    }
+    let presented = slices("present");
+    assert!(!presented.is_empty());
+    for slice in presented {
+        let frame = frames.iter().find(|frame| frame["args"]["frame"] == slice["args"]["frame"]);
+        let frame = frame.unwrap_or_else(|| panic!("no frame of the window shows {slice}"));
+        assert!(frame["args"]["causes"].as_array().unwrap().iter().any(|cause| cause == "picture"), "{frame}");
+        assert!(begin(frame) <= begin(slice) && begin(slice) <= end(frame), "{slice} is not in {frame}");
+    }
     assert!(report["frames"]["presented"].as_u64().unwrap() > 0, "{report}");
     assert!(report["latency_ms"]["capture_to_gpu_done"]["p50"].as_f64().unwrap() > 0.0, "{report}");
 }
@@ -100,6 +305,7 @@ fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("call.png");
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["demo", "--offscreen", "--seconds", "3", "--picture"])
         .arg(&picture)
         .output()
@@ -135,6 +341,7 @@ fn a_missed_threshold_has_its_own_exit_code() {
 #[test]
 fn a_missing_gpu_is_told_from_a_missing_network() {
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["bench", "call"])
         .env("WGPU_BACKEND", "dx12")
         .output()
@@ -148,6 +355,7 @@ fn the_ways_to_the_gpu_stand_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("render.json");
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["bench", "render", "--size", "160x96", "--frames", "50", "--json", json.to_str().unwrap()])
         .output()
         .unwrap();

@@ -5,18 +5,23 @@
 mod slow;
 mod support;
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use slow::slow_road;
-use support::{Bench, SILENT, Server, online, said, server_command, write_tone};
+use support::{
+    Bench, SILENT, Server, Talker, assert_nothing_held_back, online, said, server_command, wait_until_online,
+    write_tone,
+};
 
 #[test]
 fn two_people_see_each_other_and_both_learn_the_end() {
     let bench = Bench::new();
     let (a, b) = (bench.path("a.json"), bench.path("b.json"));
-    let bob = bench.answering("bob", &["--auto-accept", "--stats", &b]);
-    let alice = bench.call("alice", "bob", &["--seconds", "3", "--stats", &a]);
+    // Without microphones no picture waits for the sound that belongs to it.
+    let bob = bench.answering("bob", &["--auto-accept", "--mic", "none", "--stats", &b]);
+    let alice = bench.call("alice", "bob", &["--mic", "none", "--seconds", "3", "--stats", &a]);
     assert!(alice.status.success(), "{}", said(&alice));
     assert!(said(&alice).contains("You hung up."));
     let bob = bob.wait_with_output().unwrap();
@@ -26,7 +31,12 @@ fn two_people_see_each_other_and_both_learn_the_end() {
         let count = |what: &str| frames[what].as_u64().unwrap();
         assert!(count("decoded") >= 30, "{name}: {frames}");
         assert_eq!(count("unopened"), 0, "{name}: {frames}");
-        assert_eq!(count("received"), count("decoded"), "nothing is held back: {name}: {frames}");
+        assert_nothing_held_back(frames);
+        let queues = &bench.stats(name)["queues"];
+        for ring in queues["rings"].as_array().unwrap() {
+            assert!(ring["passed"].as_u64().unwrap() >= 30 && ring["refused"] == 0, "{name}: {queues}");
+        }
+        assert!(queues["pool_buffers"].as_u64().unwrap() >= 1 && queues["pool_exhausted"] == 0, "{name}: {queues}");
     }
 }
 
@@ -38,6 +48,83 @@ fn declining_is_told_to_the_caller() {
     assert_eq!(alice.status.code(), Some(1));
     assert!(said(&alice).contains("They declined the call."), "{}", said(&alice));
     assert_eq!(bob.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn silence_is_not_no_and_a_call_that_nobody_took_was_missed() {
+    let bench = Bench::new();
+    let bob = online(bench.client("answer", "bob").arg("--once").stdin(Stdio::null()), "bob");
+    let mut bob = Talker::new(bob);
+    let alice = bench.client("call", "alice").arg("bob@127.0.0.1").args(SILENT).spawn().unwrap();
+    let number = alice.id().to_string();
+    let mut alice = Talker::new(alice);
+    bob.wait_for("accept?");
+    alice.wait_for("ringing");
+    // What has been declined by then is not declined later: the end of the input is there at once.
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(Command::new("kill").args(["-INT", &number]).status().unwrap().success());
+    let (_, alice) = alice.end();
+    assert!(!alice.iter().any(|line| line.contains("declined")), "{alice:?}");
+    let (held, bob) = bob.end();
+    assert!(!held && bob.iter().any(|line| line.contains("You missed the call.")), "{bob:?}");
+}
+
+#[test]
+fn a_yes_that_was_typed_before_anybody_rang_accepts_nobody() {
+    let bench = Bench::new();
+    let mut bob = bench.client("answer", "bob").arg("--once").stdin(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = bob.stdin.take().unwrap();
+    keyboard.write_all(b"y\n").unwrap();
+    let mut bob = Talker::new(wait_until_online(bob, "bob"));
+    let alice = bench.client("call", "alice").arg("bob@127.0.0.1").args(SILENT).spawn().unwrap();
+    let number = alice.id().to_string();
+    let mut alice = Talker::new(alice);
+    bob.wait_for("alice@127.0.0.1 calls");
+    alice.wait_for("ringing");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(Command::new("kill").args(["-INT", &number]).status().unwrap().success());
+    let (_, alice) = alice.end();
+    assert!(!alice.iter().any(|line| line.contains("connecting")), "{alice:?}");
+    let (held, bob) = bob.end();
+    assert!(!held && bob.iter().any(|line| line.contains("You missed the call.")), "{bob:?}");
+}
+
+#[test]
+fn who_interrupts_it_before_the_server_has_answered_is_obeyed_at_once() {
+    let bench = Bench::new();
+    let (_, key) = bench.server.address.split_once('/').unwrap();
+    for arguments in [&["call", "bob@127.0.0.1", "--name", "alice"][..], &["answer", "--name", "alice"], &["doctor"]] {
+        let silence = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = format!("{}/{key}", silence.local_addr().unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.env("VISAVIS_KEYRING", "off").args(arguments).args(["--server", &address]).stdin(Stdio::null());
+        command.args(["--profile", &bench.path(arguments[0])]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        // The first packet to the server: it is being waited for.
+        silence.recv(&mut [0; 2048]).unwrap();
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn calls_that_run_side_by_side_all_hold() {
+    let bench = Bench::new();
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let answering =
+        names.map(|name| bench.answering(&format!("to-{name}"), &[&SILENT[..], &["--auto-accept"]].concat()));
+    let calling = names.map(|name| {
+        // Of different lengths, so that the beats of the two sides meet in every way.
+        let mut command = bench.client("call", &format!("from-{name}"));
+        command.arg(format!("to-{name}@127.0.0.1")).args(SILENT).args(["--seconds", "12"]);
+        std::thread::sleep(Duration::from_millis(170));
+        command.spawn().unwrap()
+    });
+    for child in calling.into_iter().chain(answering) {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
 }
 
 #[test]
@@ -56,7 +143,7 @@ fn an_interrupted_call_is_hung_up_and_its_files_are_whole() {
     assert!(bob.status.success() && said(&bob).contains("They hung up."), "{}", said(&bob));
     assert!(bench.stats("a.json")["frames"]["sent"].as_u64().unwrap() > 0);
     let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.ends_with('\n') && log.lines().all(|line| line.split(',').count() == 5), "{log}");
+    assert!(log.ends_with('\n') && log.lines().all(|line| line.split(',').count() == 8), "{log}");
 }
 
 /// Lines of one side of a frame log: number of the frame, its time, the boundary.
@@ -88,6 +175,19 @@ fn a_frame_log_says_when_pictures_were_drawn_or_where_nothing_can_be_when_they_w
             let captured = sent.iter().find(|sent| sent.0 == id).unwrap().1;
             assert!(at > captured, "frame {id} was shown at {at}, captured at {captured}");
         }
+        // One machine, one clock: nothing is taken off, and the time that is written down is the one between the two logs.
+        let times = receiver.lines().filter_map(|line| {
+            let columns: Vec<_> = line.split(',').collect();
+            let number = |at: usize| columns[at].parse::<f64>().ok();
+            Some((columns[1].parse::<u64>().ok()?, number(3)?, number(5)?, number(6)?, number(7)?))
+        });
+        let times: Vec<_> = times.collect();
+        assert!(times.len() >= 30, "{receiver}");
+        for (id, at, took_ms, offset_ms, error_ms) in times {
+            let captured = sent.iter().find(|sent| sent.0 == id).unwrap().1;
+            assert!(((at - captured) * 1_000.0 - took_ms).abs() < 0.01, "frame {id}: {took_ms} ms");
+            assert!(offset_ms == 0.0 && error_ms > 0.0 && error_ms < 100.0, "frame {id}: {offset_ms} ±{error_ms}");
+        }
     }
 }
 
@@ -97,7 +197,8 @@ fn what_cannot_be_written_is_said_before_anybody_is_rung() {
     let (bob, folder) = (bench.answering("bob", &["--auto-accept"]), bench.path("server"));
     for option in ["--stats", "--frame-log", "--record", "--speaker"] {
         for bad in ["/no/such/folder/x.wav", folder.as_str()] {
-            let alice = bench.call("alice", "bob", &["--mic", "none", option, bad]);
+            let mut alice = bench.choosy("call", "alice");
+            let alice = alice.args(["bob@127.0.0.1", "--mic", "none", option, bad]).output().unwrap();
             assert_eq!(alice.status.code(), Some(2), "{}", said(&alice));
             let words = said(&alice);
             assert!(words.starts_with(&format!("visavis: {option} {bad}: ")) && words.lines().count() == 1, "{words}");
@@ -109,6 +210,28 @@ fn what_cannot_be_written_is_said_before_anybody_is_rung() {
     bob.wait().unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_named_with_its_file_and_the_figures_are_written_all_the_same() {
+    let bench = Bench::new();
+    let a = bench.path("a.json");
+    for option in ["--frame-log", "--record", "--speaker"] {
+        let bob = bench.answering("bob", &[&SILENT[..], &["--auto-accept"]].concat());
+        let mut options = vec!["--mic", "none", "--seconds", "3", "--stats", &a, option, "/dev/full"];
+        if option != "--speaker" {
+            options.extend(["--speaker", "none"]);
+        }
+        let alice = bench.call("alice", "bob", &options);
+        assert_eq!(alice.status.code(), Some(1), "{option}: {}", said(&alice));
+        let words = said(&alice);
+        assert!(words.contains("visavis: /dev/full: ") && words.contains("No space left"), "{option}: {words}");
+        assert_eq!(words.matches("/dev/full").count(), 1, "{option}: {words}");
+        assert!(bench.stats("a.json")["outcome"].as_str().unwrap().contains("hung up"), "{option}");
+        std::fs::remove_file(&a).unwrap();
+        bob.wait_with_output().unwrap();
+    }
+}
+
 #[test]
 fn a_profile_is_not_taken_to_another_server() {
     let bench = Bench::new();
@@ -116,6 +239,7 @@ fn a_profile_is_not_taken_to_another_server() {
     assert_eq!(bob.status.code(), Some(1), "{}", said(&bob));
     let other = Server::start(&bench.folder.path().join("other"), "127.0.0.1:0");
     let bob = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["call", "nobody@127.0.0.1", "--server", &other.address, "--profile", &bench.path("bob")])
         .output()
         .unwrap();
@@ -177,6 +301,7 @@ fn a_server_with_another_key_is_refused() {
     let output = bench.client("call", "carol").args(["bob@127.0.0.1", "--server"]).arg(&other).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "--server twice is a usage error: {}", said(&output));
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["call", "bob@127.0.0.1", "--name", "carol", "--server", &other, "--profile", &bench.path("carol")])
         .output()
         .unwrap();
@@ -189,6 +314,7 @@ fn a_name_that_is_taken_is_said() {
     let bench = Bench::new();
     let bob = bench.answering("bob", &["--decline"]);
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
+        .env("VISAVIS_KEYRING", "off")
         .args(["answer", "--name", "bob", "--server", &bench.server.address, "--profile", &bench.path("thief")])
         .output()
         .unwrap();
@@ -311,6 +437,13 @@ fn a_sound_device_or_file_that_was_named_and_is_missing_is_said_before_anybody_i
     assert!(said(&microphone).contains("no such thing"), "{}", said(&microphone));
     let speaker = bench.call("alice", "bob", &["--mic", "none", "--speaker", "device:nor this"]);
     assert_eq!(speaker.status.code(), Some(4), "{}", said(&speaker));
+    for option in ["--mic", "--speaker"] {
+        let mut silent_machine = bench.client("call", "alice");
+        let output = silent_machine.args(["bob@127.0.0.1", option, "device"]).env("PULSE_SERVER", "/nowhere").output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(4), "{option}: {}", said(&output));
+        assert!(said(&output).contains("there is no"), "{option}: {}", said(&output));
+    }
     let file = bench.call("alice", "bob", &["--mic", "/nowhere/voice.wav"]);
     assert_eq!(file.status.code(), Some(1), "{}", said(&file));
     assert!(said(&file).contains("voice.wav"), "{}", said(&file));

@@ -8,6 +8,7 @@ use support::{Bench, SILENT, Server, said, server_command};
 
 fn visavis(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+    command.env("VISAVIS_KEYRING", "off");
     command.args(arguments);
     command
 }
@@ -60,6 +61,86 @@ fn an_option_outranks_a_variable_which_outranks_the_settings_file() {
     assert!(code == Some(1) && words.contains("option.y4m"), "{words}");
     let (code, words) = run(&["--video-source", "none"], false);
     assert!(code == Some(1) && words.contains("no such handle"), "{words}");
+}
+
+#[test]
+fn an_empty_variable_counts_as_none() {
+    let bench = Bench::new();
+    let mut command = bench.client("call", "alice");
+    command.args(["nobody@127.0.0.1"]).args(SILENT).arg("--video-source=none");
+    for name in ["PATH", "MIC", "SPEAKER", "VIDEO_SOURCE", "NAME", "SERVER", "CONFIG", "PROFILE", "PASSPHRASE"] {
+        command.env(format!("VISAVIS_{name}"), "");
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.code() == Some(1) && said(&output).contains("no such handle"), "{}", said(&output));
+    // Without the option it is the settings that count, not the file that is named by nothing.
+    let mut bare = bench.client("call", "alice");
+    let output = bare.args(["nobody@127.0.0.1"]).args(SILENT).env("VISAVIS_VIDEO_SOURCE", "").output().unwrap();
+    assert!(output.status.code() == Some(1) && said(&output).contains("no such handle"), "{}", said(&output));
+}
+
+#[test]
+fn what_is_no_profile_and_no_name_makes_no_folder() {
+    for bad in ["", ".", ".."] {
+        let output = visavis(&["call", "bob@127.0.0.1", "--profile", bad]).output().unwrap();
+        assert!(output.status.code() == Some(2) && said(&output).contains("--profile"), "{bad}: {}", said(&output));
+    }
+    let bench = Bench::new();
+    let profile = bench.path("new");
+    let arguments = ["call", "bob@127.0.0.1", "--name", "no name", "--server", &bench.server.address];
+    let output = visavis(&arguments).args(["--profile", &profile]).args(SILENT).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(!std::path::Path::new(&profile).exists());
+}
+
+#[test]
+fn a_profile_goes_by_its_own_name_and_without_its_keys_it_is_said_what_is_missing() {
+    let bench = Bench::new();
+    assert_eq!(call_nobody(&bench, "alice", &[]).status.code(), Some(1));
+    let other = call_nobody(&bench, "alice", &["--name", "other"]);
+    assert_eq!(other.status.code(), Some(2), "{}", said(&other));
+    let profile = bench.path("alice");
+    let call = |name: &str| {
+        let arguments = ["call", "nobody@127.0.0.1", "--name", name, "--profile", &profile];
+        visavis(&arguments).args(SILENT).args(["--video-source", "none"]).output().unwrap()
+    };
+    let other = call("other");
+    assert!(other.status.code() == Some(2) && said(&other).contains("alice@127.0.0.1"), "{}", said(&other));
+    assert!(said(&call("Alice")).contains("no such handle"), "its own name, as it may be written");
+    std::fs::remove_file(bench.folder.path().join("alice/identity.sealed")).unwrap();
+    let gone = call("alice");
+    assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
+    assert!(said(&gone).contains("identity.sealed") && said(&gone).contains("missing"), "{}", said(&gone));
+}
+
+#[test]
+fn a_file_is_not_read_and_written_nor_written_twice() {
+    let bench = Bench::new();
+    let [sound, figures] = ["voice.wav", "figures"].map(|name| bench.path(name));
+    support::write_tone(&sound);
+    let before = std::fs::read(&sound).unwrap();
+    let call = ["call", "bob@127.0.0.1", "--name", "alice", "--server", &bench.server.address];
+    let commands: [(&[&str], [&str; 2], &str); 3] = [
+        (&call, ["--mic", "--speaker"], &sound),
+        (&call, ["--stats", "--frame-log"], &figures),
+        (&["bench", "call"], ["--json", "--csv"], &figures),
+    ];
+    for (command, [one, other], file) in commands {
+        let profile = bench.path("alice");
+        let output = visavis(command).args([one, file, other, file, "--profile", &profile]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{one} {other}: {}", said(&output));
+        assert!(said(&output).contains(one) && said(&output).contains(other), "{}", said(&output));
+    }
+    assert!(std::fs::read(&sound).unwrap() == before && !std::path::Path::new(&figures).exists());
+}
+
+#[test]
+fn the_figures_of_a_call_that_was_never_held_name_no_way_and_no_queues() {
+    let bench = Bench::new();
+    let file = bench.path("stats.json");
+    assert_eq!(call_nobody(&bench, "alice", &["--stats", &file]).status.code(), Some(1));
+    let stats = bench.stats("stats.json");
+    assert!(stats["path"].is_null() && stats["queues"].is_null() && stats["outcome"].is_string(), "{stats}");
 }
 
 #[test]

@@ -120,6 +120,21 @@ const RULES: &[Rule] = &[
         why: "the packet code is sans-IO and sees no key",
     },
     Rule {
+        folder: "sim",
+        forbidden: &[
+            "quinn",
+            "tokio",
+            "UdpSocket",
+            "crate::net",
+            "crate::engine",
+            "crate::crypto",
+            "crate::wire",
+            "std::fs",
+            "std::thread",
+        ],
+        why: "the link is a model: no socket, no clock, no thread",
+    },
+    Rule {
         folder: "call",
         forbidden: &[
             "quinn",

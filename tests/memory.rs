@@ -21,7 +21,7 @@ fn stream(width: u32, height: u32) -> Vec<CodedFrame> {
         let mut picture = pool.acquire(width, height, config.colour).unwrap();
         pattern.draw(FrameId(id), Timestamp::from_nanos(i64::from(id) * 33_000_000), &mut picture);
         let picture = pool.finish(picture);
-        let request = FrameRequest { bitrate_kbps: config.bitrate_kbps, keyframe: id == 0 };
+        let request = FrameRequest { keyframe: id == 0, ..FrameRequest::at(config.bitrate_kbps) };
         encoder.encode(FrameId(id), &picture, request, &mut coded).unwrap();
     }
     coded

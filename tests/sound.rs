@@ -12,7 +12,7 @@ use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use tempfile::TempDir;
 use visavis::bench::pair::{Endpoint, Pair};
-use visavis::engine::config::{EngineConfig, SoundChoice, VideoChoice};
+use visavis::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
 use visavis::engine::handle::{ActiveView, CallView, Command, DeviceChoice, DeviceState, SoundView};
 use visavis::sound::devices::{SoundKind, devices};
 use visavis::sound::level::level_dbfs;
@@ -137,7 +137,7 @@ impl Call {
     /// Hangs up, waits until both sides are idle, and gives the sound as caller and callee saw it last.
     fn end(mut self) -> (SoundView, SoundView) {
         let views = (active(&self.pair.caller).sound, active(&self.pair.callee).sound);
-        self.pair.caller.send(Command::HangUp).unwrap();
+        self.pair.caller.hang_up().unwrap();
         for endpoint in [&mut self.pair.caller, &mut self.pair.callee] {
             let over = |now: &visavis::engine::handle::Snapshot| matches!(now.call, CallView::Ended { .. });
             let ended = endpoint.handle.wait_for(Some(Duration::from_secs(10)), over).unwrap();
@@ -236,6 +236,31 @@ fn what_one_says_the_other_hears() {
     assert!(counts.mouth_to_ear_ms.is_some_and(|millis| millis > 20.0 && millis < 500.0), "{counts:?}");
     // Where a packet was made up for, a bend may be heard; elsewhere not.
     assert!(clicks(&heard) as u64 <= 4 * (counts.concealed + counts.late), "{} clicks; {counts:?}", clicks(&heard));
+}
+
+#[test]
+fn sound_and_picture_of_one_person_arrive_together() {
+    let folder = TempDir::new().unwrap();
+    let voice = write(&folder.path().join("said.wav"), &speech(4));
+    let seen = EngineConfig {
+        video: VideoSettings::new(160, 96, 30),
+        video_source: Some(VideoChoice::Pattern),
+        ..config(voice, NONE)
+    };
+    let ear = SoundChoice::File(folder.path().join("heard.wav"));
+    let call = Call::start(seen, config(NONE, ear));
+    // Left alone, the picture is there 30 to 60 ms before the sound: a packet of it is 20 ms long, and jitter needs time.
+    let sound = || active(&call.pair.callee).sound.counts;
+    wait_until("sound and picture are close together", || {
+        sound().sound_after_picture_ms.is_some_and(|skew| skew.abs() <= 45.0)
+    });
+    let counts = sound();
+    println!(
+        "mouth to ear {:?} ms, sound after picture {:?} ms",
+        counts.mouth_to_ear_ms, counts.sound_after_picture_ms
+    );
+    let (caller, _) = call.end();
+    assert_eq!(caller.counts.sound_after_picture_ms, None, "nothing comes from there");
 }
 
 #[test]
@@ -344,7 +369,7 @@ fn ringing_opens_the_speaker_and_no_microphone() {
     wait_until("it is shown to be off", || active(&pair.callee).sound.speaker == DeviceState::Off);
     pair.callee.send(Command::SetSpeaker { on: true }).unwrap();
     wait_until("the speaker is open again", || default.players() == 1);
-    pair.callee.send(Command::HangUp).unwrap();
+    pair.callee.hang_up().unwrap();
     wait_until("everything is closed", || default.players() == 0 && !pair.callee.handle.device_opens.open_now().1);
     pair.shutdown();
 }

@@ -108,7 +108,14 @@ fn feed(mut frames: SlotWriter<VideoFrame>, seen: &Seen) -> u32 {
                 bytes.fill(60 + 3 * number as u8);
             }
             let picture = pool.finish(picture);
+            let before = seen.passes.load(Ordering::Relaxed);
             frames.write(VideoFrame { id: FrameId(number), stamps: Stamps::new(), picture });
+            // A slow machine is waited for: the slot would give the place of this frame to the next.
+            let mut patience = 100;
+            while seen.passes.load(Ordering::Relaxed) == before && patience > 0 {
+                thread::sleep(INTERVAL);
+                patience -= 1;
+            }
         }
         thread::sleep(INTERVAL);
     }

@@ -17,12 +17,13 @@ use super::viewer::{Sight, Viewer};
 use crate::capture::pattern::Pattern;
 use crate::capture::{CaptureError, SourceFormat};
 use crate::engine::clock;
-use crate::engine::config::{EncoderChoice, EngineConfig, SoundChoice, VideoChoice, VideoSettings};
-use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SentFrame, Snapshot};
-use crate::media::{FrameId, PicturePool, Stage, Stamps};
+use crate::engine::config::{Adaptation, EncoderChoice, EngineConfig, SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SendingView, SentFrame, Snapshot};
+use crate::media::{FrameId, PicturePool, Scaler, Stage, Stamps, Timestamp};
 use crate::net::PathPolicy;
-use crate::render::{Gpu, RenderError};
-use crate::ui::{self, WindowError};
+use crate::render::{Gpu, RenderError, UiFrame};
+use crate::sim::{LinkConfig, LinkRecord, LinkWatch};
+use crate::ui::{self, HudSize, Measuring, WindowError};
 
 /// Left out of the latencies: the first keyframe, and the rate control that finds its feet.
 pub const WARM_UP: Duration = Duration::from_secs(1);
@@ -50,8 +51,16 @@ pub struct CallBench {
     pub speaker: SoundChoice,
     /// Which way the packets may go.
     pub path: PathPolicy,
+    /// The caller's link, modelled.
+    pub link: Option<Arc<LinkConfig>>,
+    /// How sending follows the path.
+    pub adaptation: Adaptation,
     /// Where the pictures are shown.
     pub present: Present,
+    /// The figures over the call, where it is shown in a window.
+    pub hud: HudSize,
+    /// The window's own frames are recorded.
+    pub trace: bool,
     /// Set to end the run early, without figures.
     pub stop: Arc<AtomicBool>,
 }
@@ -92,19 +101,30 @@ pub enum BenchError {
 }
 
 /// What was measured of the caller's pictures.
+#[derive(Default)]
 pub struct Measured {
+    /// When the talk began, and when the source went off.
+    pub talk: (Timestamp, Timestamp),
     /// Every frame that was sent, with the sender's record.
     pub sent: Vec<SentFrame>,
     /// Every frame that was shown, with its whole record, in the order of showing.
     pub shown: Vec<(FrameId, Stamps)>,
+    /// Every frame of the window in which they were shown, if it was recorded.
+    pub ui_frames: Vec<UiFrame>,
     /// The caller's counters at the end.
     pub caller: FrameCounts,
     /// The callee's counters at the end.
     pub callee: FrameCounts,
+    /// How the caller sent its pictures in the end.
+    pub sending: SendingView,
     /// Most frames that encoder and decoder held back.
     pub depth: (u32, u32),
     /// Which way the packets went in the end.
     pub path: PathView,
+    /// Round trip of that way at the end, as the caller's connection measures it.
+    pub round_trip_ms: Option<f32>,
+    /// What the modelled link saw of the caller's packets.
+    pub link: Option<LinkRecord>,
     /// Pictures against their originals.
     pub quality: Option<Quality>,
     /// From the caller's microphone to the callee's speaker, where there were both.
@@ -126,10 +146,11 @@ impl CallBench {
 
     fn run_offscreen(&self, progress: impl Fn(u64)) -> Result<Measured, BenchError> {
         let gpu = Gpu::open()?;
-        let mut pair = self.start()?;
-        let (far, sight) = Viewer::offscreen(&gpu, &mut pair.callee.handle)?;
+        let (mut pair, watch) = self.start()?;
+        let frames = self.seconds * u64::from(self.video.fps);
+        let (far, sight) = Viewer::offscreen(&gpu, &mut pair.callee.handle, frames)?;
         // Both ways, both sides show.
-        let near = if self.one_way { None } else { Some(Viewer::offscreen(&gpu, &mut pair.caller.handle)?) };
+        let near = self.near_viewer(&gpu, &mut pair)?;
         pair.talk(!self.one_way)?;
         let measured = self.measure(&mut pair.caller, &mut pair.callee, &sight, &progress)?;
         far.finish()?;
@@ -139,15 +160,15 @@ impl CallBench {
         pair.shutdown();
         let quality = self.compare(&measured.sent, &sight)?;
         let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
-        Ok(Measured { quality, gpu, ..measured })
+        Ok(Measured { link: watch.map(|watch| watch.take()), quality, gpu, ..measured })
     }
 
     /// The window closes at the end. No picture is compared: it scales them.
     fn run_in_window(&self, progress: impl Fn(u64) + Send) -> Result<Measured, BenchError> {
         let gpu = Gpu::open()?;
         let name = (gpu.name().to_owned(), gpu.backend().to_owned());
-        let mut pair = self.start()?;
-        let near = if self.one_way { None } else { Some(Viewer::offscreen(&gpu, &mut pair.caller.handle)?) };
+        let (mut pair, watch) = self.start()?;
+        let near = self.near_viewer(&gpu, &mut pair)?;
         drop(gpu);
         let handle = pair.callee.handle.give_pictures();
         let (bell, closing) = (Arc::clone(&handle.snapshot_bell), Arc::new(AtomicBool::new(false)));
@@ -164,7 +185,7 @@ impl CallBench {
                 measured
             };
             let call = Builder::new().name("bench".into()).spawn_scoped(scope, call)?;
-            let shown = ui::run(handle, Some(observer), closing);
+            let shown = ui::run(handle, Some(Measuring { observer, with_frames: self.trace, hud: self.hud }), closing);
             let measured = call.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             shown?;
             measured
@@ -173,26 +194,36 @@ impl CallBench {
             near.finish()?;
         }
         pair.shutdown();
-        Ok(Measured { gpu: name, ..measured })
+        Ok(Measured { link: watch.map(|watch| watch.take()), gpu: name, ..measured })
     }
 
-    fn start(&self) -> Result<Pair, BenchError> {
-        let config = |source, microphone, speaker| EngineConfig {
+    /// Who shows the caller what comes back, if anything does.
+    fn near_viewer(&self, gpu: &Gpu, pair: &mut Pair) -> Result<Option<(Viewer, Sight)>, BenchError> {
+        (!self.one_way).then(|| Viewer::offscreen(gpu, &mut pair.caller.handle, 0)).transpose()
+    }
+
+    fn start(&self) -> Result<(Pair, Option<Arc<LinkWatch>>), BenchError> {
+        let watch = self.link.as_ref().map(|_| Arc::new(LinkWatch::default()));
+        let config = |source, microphone, speaker, link: Option<&Arc<LinkConfig>>| EngineConfig {
+            accept_strangers: false,
             video: self.video,
             video_source: Some(source),
             microphone: Some(microphone),
             speaker: Some(speaker),
             raw_microphone: false,
             path: Some(self.path),
+            link: link.cloned(),
+            link_watch: link.and(watch.clone()),
+            adaptation: self.adaptation,
         };
-        let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None);
+        let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None, self.link.as_ref());
         let source = if self.one_way { VideoChoice::None } else { self.source.clone() };
-        let mut answer = config(source, SoundChoice::None, self.speaker.clone());
+        let mut answer = config(source, SoundChoice::None, self.speaker.clone(), None);
         if self.one_way {
             // It encodes nothing, so it need not try encoders.
             answer.video.encoder = EncoderChoice::Aom;
         }
-        Ok(Pair::start(("caller", call), ("callee", answer))?)
+        Ok((Pair::start(("caller", call), ("callee", answer))?, watch))
     }
 
     /// Follows the pictures that `from` sends and `to` shows, and ends the call.
@@ -209,6 +240,7 @@ impl CallBench {
         }
         let frames = self.seconds as usize * self.video.fps as usize + 64;
         let (mut sent, mut shown) = (Vec::with_capacity(frames), Vec::with_capacity(frames));
+        let mut ui_frames = Vec::new();
         let mut depth = (0, 0);
         let begin = clock::now();
         let end = begin + Duration::from_secs(self.seconds);
@@ -219,7 +251,8 @@ impl CallBench {
                 meter = Some(Meter::start());
             }
             collect(from, sight, &mut sent, &mut shown);
-            let (near, far) = (talk(from)?, talk(to)?);
+            ui_frames.extend(sight.frames.try_iter());
+            let (near, far) = (active(from)?, active(to)?);
             depth.0 = depth.0.max(near.frames.encoder_depth);
             depth.1 = depth.1.max(far.frames.decoder_depth);
             if now >= end {
@@ -232,19 +265,30 @@ impl CallBench {
             std::thread::sleep(LOOK);
         }
         let spent = meter.unwrap_or_else(Meter::start).stop();
+        let talk = (begin, clock::now());
 
         from.send(Command::SetCamera { on: false })?;
         std::thread::sleep(DRAIN);
         collect(from, sight, &mut sent, &mut shown);
-        let (near, far) = (talk(from)?, talk(to)?);
-        from.send(Command::HangUp)?;
+        ui_frames.extend(sight.frames.try_iter());
+        let (near, far) = (active(from)?, active(to)?);
+        from.hang_up()?;
         Ok(Measured {
+            talk,
             shown: complete(shown, &sent),
+            ui_frames,
             sent,
             caller: near.frames,
+            sending: near.sending,
             callee: far.frames,
             depth,
             path: near.path,
+            round_trip_ms: match near.path {
+                PathView::Direct => near.round_trips_ms.1,
+                PathView::Relay => near.round_trips_ms.0,
+                PathView::Reconnecting => None,
+            },
+            link: None,
             quality: None,
             mouth_to_ear_ms: far.sound.counts.mouth_to_ear_ms,
             spent,
@@ -260,6 +304,8 @@ impl CallBench {
         let VideoSettings { width, height, fps, .. } = self.video;
         let pattern = Pattern::new(SourceFormat::new(width, height, fps))?;
         let mut pool = PicturePool::new(1);
+        // Smaller ones are compared as they are seen, at the size of the original.
+        let mut enlarger = Scaler::new(1);
         let (mut psnr, mut ssim) = (Vec::new(), Vec::new());
         for shown in sight.kept.try_iter() {
             let original = sent.iter().find(|sent| sent.id == shown.id).map(|sent| sent.picture);
@@ -267,12 +313,16 @@ impl CallBench {
             let Some(mut picture) = pool.acquire(width, height, shown.picture.colour()) else { continue };
             pattern.draw(number, captured, &mut picture);
             let original = pool.finish(picture);
-            psnr.extend(quality::psnr_y(&original, &shown.picture));
-            ssim.extend(quality::ssim_y(&original, &shown.picture));
+            let Some(shown) = enlarger.scale(&shown.picture, (width, height)) else { continue };
+            psnr.extend(quality::psnr_y(&original, &shown));
+            ssim.extend(quality::ssim_y(&original, &shown));
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let compared = psnr.len().min(ssim.len());
-        Ok((compared > 0).then(|| Quality { psnr_y: mean(&psnr), ssim_y: mean(&ssim), pictures: compared }))
+        Ok((compared > 0).then(|| {
+            let ssim_y = mean(&ssim);
+            Quality { psnr_y: mean(&psnr), ssim_y, ssim_y_db: quality::ssim_db(ssim_y), pictures: compared }
+        }))
     }
 }
 
@@ -283,7 +333,7 @@ fn collect(from: &mut Endpoint, sight: &Sight, sent: &mut Vec<SentFrame>, shown:
     shown.extend(sight.shown.try_iter());
 }
 
-fn talk(endpoint: &Endpoint) -> Result<ActiveView, BenchError> {
+fn active(endpoint: &Endpoint) -> Result<ActiveView, BenchError> {
     endpoint.handle.talk().map_err(BenchError::Ended)
 }
 

@@ -1,7 +1,10 @@
-//! Latency of a whole call, measured through real sockets.
+//! A whole call, measured through real sockets: latency, and what a bad network leaves of it.
 
 pub mod call;
+pub mod figures;
+pub mod html;
 pub mod machine;
+pub mod network;
 pub mod pair;
 pub mod quality;
 pub mod render;

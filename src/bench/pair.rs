@@ -13,6 +13,7 @@ use crate::engine::standing::Standing;
 use crate::engine::{Engine, StartError};
 use crate::server::{RunningServer, ServerConfig, ServerError};
 use crate::store::profile::{Profile, ProfileError};
+use crate::wire::link::ContactLink;
 
 /// Longest time for coming online, and for getting from the call to the talk.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -79,6 +80,11 @@ impl Pair {
         let mut callee = endpoint(callee)?;
         caller.come_online()?;
         let callee_handle = callee.come_online()?;
+        let [of_caller, of_callee] = [&caller, &callee].map(|endpoint| endpoint.handle.snapshot().link);
+        for (endpoint, link) in [(&mut caller, of_callee), (&mut callee, of_caller)] {
+            let link = link.ok_or(PairError::Stopped)?;
+            endpoint.add(&link)?;
+        }
         Ok(Self { caller, callee, callee_handle, server, _folder: folder })
     }
 
@@ -105,7 +111,9 @@ impl Pair {
 
     /// Answers, and waits until both are face to face.
     pub fn answer(&mut self, answer_with_video: bool) -> Result<(), PairError> {
-        self.callee.send(Command::Accept { video: answer_with_video, consent: UserConsent::given_by_person() })?;
+        let call = self.callee.handle.snapshot().call_number;
+        let consent = UserConsent::given_by_person();
+        self.callee.send(Command::Accept { call, video: answer_with_video, consent })?;
         for endpoint in [&mut self.caller, &mut self.callee] {
             endpoint.wait(|now| matches!(now.call, CallView::Active(_)))?;
         }
@@ -127,6 +135,11 @@ impl Endpoint {
         if self.handle.send(command) { Ok(()) } else { Err(PairError::Stopped) }
     }
 
+    /// Ends the call that there is.
+    pub fn hang_up(&self) -> Result<(), PairError> {
+        self.send(Command::HangUp { call: self.handle.snapshot().call_number })
+    }
+
     /// Waits until the call has come so far; an error if it ends first or takes too long.
     fn wait(&mut self, holds: impl Fn(&Snapshot) -> bool) -> Result<(), PairError> {
         let over = |now: &Snapshot| matches!(now.call.standing(), Standing::Over { .. });
@@ -136,6 +149,13 @@ impl Endpoint {
             Standing::Over { outcome, .. } => Err(PairError::NoCall(outcome.sentence())),
             _ => Err(PairError::NoCall("the other side does not answer in time".into())),
         }
+    }
+
+    /// Keeps the other as a contact: what is measured is no call of strangers, which goes by relay only.
+    fn add(&mut self, link: &ContactLink) -> Result<(), PairError> {
+        self.send(Command::AddContact { whom: link.to_string() })?;
+        let is_known = |now: &Snapshot| now.contacts.iter().any(|contact| contact.handle == link.handle.to_string());
+        self.handle.wait_for(Some(PATIENCE), is_known).map(drop).ok_or(PairError::Stopped)
     }
 
     fn come_online(&mut self) -> Result<String, PairError> {

@@ -7,15 +7,14 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::call::{CallBench, Measured, Present, WARM_UP};
+use super::figures::{Freezes, LinkFigures, Overhead, Timeline, Used, freezes};
 use super::machine::Machine;
-use super::summary::{Durations, LEGS, Percentiles, legs, signal_delay};
-use crate::engine::config::{EncoderChoice, VideoChoice};
-use crate::engine::handle::PathView;
-use crate::media::{FrameId, STAGES, Stage, Stamps, Timestamp};
+use super::summary::{LEGS, Percentiles, legs, round};
+use crate::engine::config::{Adaptation, EncoderChoice, VideoChoice};
+use crate::engine::handle::{PathView, SendingView};
+use crate::media::{FrameId, STAGES, Stage, Stamps};
 use crate::net::PathPolicy;
-
-/// A picture that stands still for longer counts as frozen.
-const FROZEN_MS: f64 = 200.0;
+use crate::net::ceiling::ControllerChoice;
 
 /// The figures of one run. Programs rely on the names; a change of meaning raises `schema`.
 #[derive(Debug, Serialize)]
@@ -32,16 +31,30 @@ pub struct CallReport {
     pub boundary: &'static str,
     /// The way that the packets went in the end: `relay` or `direct`.
     pub path: &'static str,
+    /// Round trip of that way at the end, as QUIC measures it: to the peer, or to the relay only.
+    pub round_trip_ms: Option<f64>,
     /// What became of the pictures, over the whole call.
     pub frames: Frames,
-    /// From the capture to the boundary, and as signal delay.
+    /// How large, how many and how fast they were sent in the end, and why.
+    pub sending: SendingView,
+    /// How often and how long a picture stood still for more than 200 ms.
+    pub freezes: Freezes,
+    /// From the capture to the boundary; and as Salsify (NSDI 2018) counts it, each picture until the next one that is shown: of
+    /// those that were sent (`signal_delay`), and of all that were captured (`signal_delay_captured`).
     pub latency_ms: BTreeMap<&'static str, Percentiles>,
-    /// The parts of that, as far as they are known: what a window's toolkit submits has no time of its own.
+    /// The parts of that. A window's toolkit submits at a time of its own: there `upload_and_gpu` stands for `upload` and
+    /// `gpu`.
     pub stages_ms: BTreeMap<&'static str, Percentiles>,
     /// Most frames held back.
     pub depth_frames: Depth,
     /// Rate that came out of the encoder.
     pub bitrate_kbps: f64,
+    /// How much of the lesser of link and encoder was used; nothing without a modelled link.
+    pub used: Option<Used>,
+    /// What the modelled link saw.
+    pub link: Option<LinkFigures>,
+    /// What was sent beside the pictures, in shares of their bytes.
+    pub overhead: Option<Overhead>,
     /// Shown pictures against captured ones; nothing if the source cannot be repeated.
     pub quality: Option<Quality>,
     /// Processor time of both clients and the server.
@@ -86,6 +99,12 @@ pub struct Config {
     pub bitrate_kbps: u32,
     /// Path that was asked for.
     pub path: &'static str,
+    /// Modelled link before the caller's socket, as it was asked for.
+    pub link: Option<String>,
+    /// Who said how fast to send: `ours`, or quinn's `cubic` or `bbr`.
+    pub controller: ControllerChoice,
+    /// Parts that were left out, to see what they are worth.
+    pub without: Vec<&'static str>,
     /// Where the pictures were shown: `offscreen` at their own size, or in the `window`.
     pub present: &'static str,
 }
@@ -125,6 +144,8 @@ pub struct Quality {
     pub psnr_y: f64,
     /// Structural similarity, 0 to 1.
     pub ssim_y: f64,
+    /// The same in decibels: 10 for 0.9, 20 for 0.99.
+    pub ssim_y_db: f64,
     /// How many pictures were compared.
     pub pictures: usize,
 }
@@ -139,10 +160,14 @@ impl CallReport {
         let sent: Vec<&Stamps> = measured.sent.iter().map(|frame| &frame.stamps).filter(|s| settled(s)).collect();
         let distributions = legs(shown.iter().copied());
         let [whole, ..] = &distributions;
+        let timeline = Timeline::new(bench.link.as_deref(), measured);
+        let (of_sent, of_captured) = timeline.signal_delays(measured);
         let latency_ms = BTreeMap::from([
             (LEGS[0].name, whole.percentiles()),
-            ("signal_delay", delay(measured, began).percentiles()),
+            ("signal_delay", of_sent.percentiles()),
+            ("signal_delay_captured", of_captured.percentiles()),
         ]);
+        let (freezes, frozen_ms) = freezes(&sent, &shown);
         let stages_ms = LEGS
             .iter()
             .zip(&distributions)
@@ -154,7 +179,7 @@ impl CallReport {
         let by_thread = spent.by_thread.iter().map(|(name, cpu)| (name.clone(), round(*cpu)));
         Self {
             schema: 1,
-            version: env!("CARGO_PKG_VERSION"),
+            version: crate::VERSION,
             machine: Machine::this(measured.gpu.0.clone(), measured.gpu.1.clone()),
             config: Config::new(bench),
             boundary: Stage::GpuDone.name(),
@@ -163,6 +188,7 @@ impl CallReport {
                 PathView::Relay => "relay",
                 PathView::Reconnecting => "none",
             },
+            round_trip_ms: measured.round_trip_ms.map(|millis| round(millis.into())),
             frames: Frames {
                 captured: measured.caller.captured,
                 skipped: measured.caller.skipped,
@@ -170,12 +196,17 @@ impl CallReport {
                 received: measured.callee.received,
                 decoded: measured.callee.decoded,
                 presented: measured.shown.len() as u64,
-                frozen_ms: round(frozen_ms(&sent, &shown)),
+                frozen_ms,
             },
+            sending: measured.sending,
+            freezes,
             latency_ms,
             stages_ms,
             depth_frames: Depth { encoder: measured.depth.0, decoder: measured.depth.1 },
             bitrate_kbps: round(measured.caller.encoded_bytes as f64 * 8.0 / 1000.0 / bench.seconds.max(1) as f64),
+            used: timeline.used(bench.video.bitrate_kbps),
+            link: timeline.link_figures(measured),
+            overhead: Overhead::new(&measured.caller),
             quality: measured.quality,
             cpu_s_per_s: round(spent.cpu_s_per_s),
             cpu_s_per_s_by_thread: by_thread.filter(|(_, cpu)| *cpu > 0.0).collect(),
@@ -183,6 +214,30 @@ impl CallReport {
             own_mb: round(spent.own_mib),
             audio: Audio { mouth_to_ear_ms: measured.mouth_to_ear_ms.map(|millis| round(millis.into())) },
         }
+    }
+
+    fn write_link(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Used { capacity_kbps, usable_kbps, goodput_kbps, share }) = &self.used {
+            let capacity = capacity_kbps.map_or_else(|| "without a limit".to_owned(), |kbps| format!("{kbps:.0} kb/s"));
+            writeln!(
+                f,
+                "link {capacity}, {usable_kbps:.0} kb/s of it usable, {goodput_kbps:.0} kb/s shown: {:.0} % used",
+                share * 100.0
+            )?;
+        }
+        if let Some(LinkFigures { carried_kbps, standing_queue_ms, packets, overflowed, .. }) = &self.link {
+            writeln!(
+                f,
+                "carried {carried_kbps:.0} kb/s, {packets} packets, {overflowed} of them found its queue full; standing queue \
+                 {:.1} ms p50, {:.1} ms p95",
+                standing_queue_ms.p50, standing_queue_ms.p95
+            )?;
+        }
+        if let Some(Overhead { padding, resent, wire, .. }) = &self.overhead {
+            let [padding, resent, wire] = [padding, resent, wire].map(|share| share * 100.0);
+            writeln!(f, "overhead: padding {padding:.1} %, repair {resent:.1} %, all on the wire {wire:.1} %")?;
+        }
+        Ok(())
     }
 
     /// Capture to boundary, 95 of 100.
@@ -214,9 +269,22 @@ impl Config {
             },
             bitrate_kbps: bench.video.bitrate_kbps,
             path: if bench.path == PathPolicy::Direct { "direct" } else { "relay" },
+            link: bench.link.as_ref().map(|link| link.name.clone()),
+            controller: bench.adaptation.controller,
+            without: left_out(bench.adaptation),
             present: if bench.present == Present::Window { "window" } else { "offscreen" },
         }
     }
+}
+
+/// The parts of the adaptation that a run is without, by the names that the command line has for them.
+pub(super) fn left_out(adaptation: Adaptation) -> Vec<&'static str> {
+    let Adaptation { frame_budget, ladder, fec, references, .. } = adaptation;
+    [("budget", frame_budget), ("ladder", ladder), ("fec", fec), ("references", references)]
+        .iter()
+        .filter(|(_, there)| !there)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 impl fmt::Display for CallReport {
@@ -224,24 +292,38 @@ impl fmt::Display for CallReport {
         let Config { width, height, fps, .. } = &self.config;
         let Machine { cpu, cores, gpu, backend, os } = &self.machine;
         let Config { source, encoder, .. } = &self.config;
-        writeln!(f, "{width}x{height}@{fps}, {source} by {encoder}, {} path, {}", self.path, self.config.present)?;
+        write!(f, "{width}x{height}@{fps}, {source} by {encoder}, {} path, {}", self.path, self.config.present)?;
+        if let Some(link) = &self.config.link {
+            write!(f, ", link {link}")?;
+        }
+        if self.config.controller != ControllerChoice::Ours {
+            write!(f, ", controller {}", self.config.controller.name())?;
+        }
+        if !self.config.without.is_empty() {
+            write!(f, ", without {}", self.config.without.join(", "))?;
+        }
+        writeln!(f)?;
         writeln!(f, "{cpu}, {cores} cores, {gpu} ({backend}), {os}")?;
-        writeln!(f, "{:<20} {:>8} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p95", "p99", "max")?;
+        writeln!(f, "{:<22} {:>8} {:>8} {:>8} {:>8}", "milliseconds", "p50", "p95", "p99", "max")?;
         let stages = LEGS.iter().filter_map(|leg| Some((leg.name, self.stages_ms.get(leg.name)?)));
         for (name, at) in stages.chain(self.latency_ms.iter().map(|(name, at)| (*name, at))) {
-            writeln!(f, "{name:<20} {:>8.2} {:>8.2} {:>8.2} {:>8.2}", at.p50, at.p95, at.p99, at.max)?;
+            writeln!(f, "{name:<22} {:>8.2} {:>8.2} {:>8.2} {:>8.2}", at.p50, at.p95, at.p99, at.max)?;
         }
         let Frames { captured, skipped, sent, presented, frozen_ms, .. } = &self.frames;
         let share = *presented as f64 * 100.0 / (*captured).max(1) as f64;
         writeln!(
             f,
             "frames: {captured} captured, {skipped} skipped, {sent} sent, {presented} presented ({share:.1} %); \
-             held back: encoder {}, decoder {}; frozen {frozen_ms} ms",
-            self.depth_frames.encoder, self.depth_frames.decoder
+             held back: encoder {}, decoder {}; frozen {frozen_ms} ms in {} freezes",
+            self.depth_frames.encoder, self.depth_frames.decoder, self.freezes.count
         )?;
+        self.write_link(f)?;
         write!(f, "{:.0} kb/s", self.bitrate_kbps)?;
-        if let Some(Quality { psnr_y, ssim_y, .. }) = &self.quality {
-            write!(f, ", luma PSNR {psnr_y:.1} dB, SSIM {ssim_y:.3}")?;
+        if let Some(Quality { psnr_y, ssim_y, ssim_y_db, pictures }) = &self.quality {
+            write!(
+                f,
+                ", luma PSNR {psnr_y:.1} dB, SSIM {ssim_y:.3} = {ssim_y_db:.1} dB (mean of {pictures} pictures)"
+            )?;
         }
         if let Some(mouth_to_ear_ms) = self.audio.mouth_to_ear_ms {
             write!(f, ", mouth to ear {mouth_to_ear_ms:.0} ms")?;
@@ -255,13 +337,13 @@ impl fmt::Display for CallReport {
 }
 
 /// One line for each frame that was sent: its number, the picture's, and the milliseconds from its capture to each
-/// stage (empty: not reached).
+/// stage (empty: not reached), and the bytes that came out of the encoder.
 pub fn write_csv(measured: &Measured, out: &mut impl Write) -> io::Result<()> {
     write!(out, "frame_id,picture_id,capture_time_s")?;
     for stage in &STAGES[1..] {
         write!(out, ",{}_ms", stage.name())?;
     }
-    writeln!(out)?;
+    writeln!(out, ",bytes")?;
     let shown: BTreeMap<FrameId, &Stamps> = measured.shown.iter().map(|(id, stamps)| (*id, stamps)).collect();
     for frame in &measured.sent {
         let stamps = shown.get(&frame.id).copied().unwrap_or(&frame.stamps);
@@ -273,70 +355,7 @@ pub fn write_csv(measured: &Measured, out: &mut impl Write) -> io::Result<()> {
                 None => write!(out, ",")?,
             }
         }
-        writeln!(out)?;
+        writeln!(out, ",{}", frame.bytes)?;
     }
     out.flush()
-}
-
-fn delay(measured: &Measured, began: Timestamp) -> Durations {
-    let millis = |at: Timestamp| at.millis_since(began);
-    let after = WARM_UP.as_secs_f64() * 1000.0;
-    let sent: Vec<f64> = measured
-        .sent
-        .iter()
-        .filter_map(|frame| frame.stamps.get(Stage::Captured).map(millis))
-        .filter(|at| *at >= after)
-        .collect();
-    let shown: Vec<(f64, f64)> = measured
-        .shown
-        .iter()
-        .filter_map(|(_, stamps)| Some((millis(stamps.get(Stage::Captured)?), millis(stamps.get(Stage::GpuDone)?))))
-        .collect();
-    signal_delay(&sent, &shown)
-}
-
-/// From the first capture to the last: a picture that never gives way to the next stands still until the end.
-fn frozen_ms(sent: &[&Stamps], shown: &[&Stamps]) -> f64 {
-    let (Some(first), Some(last)) = (sent.first(), sent.last()) else { return 0.0 };
-    let (Some(begin), Some(end)) = (first.get(Stage::Captured), last.get(Stage::Captured)) else { return 0.0 };
-    let done = shown.iter().filter_map(|stamps| stamps.get(Stage::GpuDone));
-    let (frozen, newest) = done.fold((0.0, begin), |(frozen, before), at| (frozen + above_limit(before, at), at));
-    frozen + above_limit(newest, end)
-}
-
-fn above_limit(from: Timestamp, to: Timestamp) -> f64 {
-    (to.millis_since(from) - FROZEN_MS).max(0.0)
-}
-
-fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(stage: Stage, millis: i64) -> Stamps {
-        let mut stamps = Stamps::new();
-        stamps.set(stage, Timestamp::from_nanos(millis * 1_000_000));
-        stamps
-    }
-
-    fn frozen(captured: &[i64], done: &[i64]) -> f64 {
-        let stamps = |stage, times: &[i64]| times.iter().map(|millis| at(stage, *millis)).collect::<Vec<_>>();
-        let (sent, shown) = (stamps(Stage::Captured, captured), stamps(Stage::GpuDone, done));
-        frozen_ms(&sent.iter().collect::<Vec<_>>(), &shown.iter().collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn only_what_is_above_200_ms_counts_as_frozen() {
-        assert!((frozen(&[990, 1530], &[1000, 1150, 1500, 1533]) - 150.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn pictures_that_never_come_count_until_the_last_one_was_captured() {
-        assert!((frozen(&[1000, 2000], &[]) - 800.0).abs() < 1e-9);
-        assert!((frozen(&[1000, 2000], &[1010, 1100]) - 700.0).abs() < 1e-9);
-        assert!((frozen(&[1000, 2000], &[1900, 2010]) - 700.0).abs() < 1e-9);
-    }
 }

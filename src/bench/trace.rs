@@ -1,5 +1,8 @@
 //! `bench call --trace`: the way of every frame as one Chrome trace, which Perfetto and chrome://tracing show: a track for
-//! each thread of sender and receiver, a slice for each stage, and an arrow from slice to slice of the same frame.
+//! each thread of sender and receiver, a slice for each stage, and an arrow from slice to slice of the same frame. Where they
+//! were shown in a window, its own frames stand on the same line of time: what each part of them took, why they were drawn,
+//! which picture they showed, and how long the GPU took by its own clock. That clock has no place on this line: such a slice
+//! has its true length and ends where the GPU's completion was seen.
 //!
 //! Times are microseconds of `CLOCK_MONOTONIC`, as in the frame logs. A thread does one thing at a time: where the
 //! ledger knows only when a frame was handed to a thread, its slice begins when the thread was done with the one before.
@@ -13,13 +16,14 @@ use serde_json::{Value, json};
 use super::call::Measured;
 use crate::engine::handle::SentFrame;
 use crate::media::{FrameId, Stage, Stamps, Timestamp};
+use crate::render::UiFrame;
 
 /// Most frames in a trace, the last ones: ten minutes at 30 a second. More than some hundred thousand slices are beyond
 /// what the viewers hold.
 pub const MOST_FRAMES: usize = 18_000;
 
 /// The threads of the two sides.
-const TRACKS: [Track; 8] = [
+const TRACKS: [Track; 10] = [
     Track { side: Side::Sender, thread: "capture" },
     Track { side: Side::Sender, thread: "encode" },
     Track { side: Side::Sender, thread: "seal" },
@@ -28,7 +32,12 @@ const TRACKS: [Track; 8] = [
     Track { side: Side::Receiver, thread: "decode" },
     Track { side: Side::Receiver, thread: "present" },
     Track { side: Side::Receiver, thread: "gpu" },
+    Track { side: Side::Receiver, thread: "window" },
+    Track { side: Side::Receiver, thread: "gpu timer" },
 ];
+/// Those of the window's own frames.
+const WINDOW: usize = 8;
+const GPU_TIMER: usize = 9;
 
 /// The stages in order, each on a track. What a window's toolkit submits has no time of its own: there the hand-over
 /// ends the drawing, and the GPU's slice begins with the upload.
@@ -104,14 +113,18 @@ struct Event {
 
 /// Writes the trace of a run.
 pub fn write_trace(measured: &Measured, out: &mut impl Write) -> io::Result<()> {
-    write(&measured.sent, &measured.shown, out)
+    write(&measured.sent, &measured.shown, &measured.ui_frames, out)
 }
 
 /// `sent` and `shown` are in the order of their numbers.
-fn write(sent: &[SentFrame], shown: &[(FrameId, Stamps)], out: &mut impl Write) -> io::Result<()> {
+fn write(
+    sent: &[SentFrame],
+    shown: &[(FrameId, Stamps)],
+    ui_frames: &[UiFrame],
+    out: &mut impl Write,
+) -> io::Result<()> {
     let left_out = sent.len().saturating_sub(MOST_FRAMES);
-    let about =
-        json!({ "version": env!("CARGO_PKG_VERSION"), "clock": "CLOCK_MONOTONIC", "frames_left_out": left_out });
+    let about = json!({ "version": crate::VERSION, "clock": "CLOCK_MONOTONIC", "frames_left_out": left_out });
     write!(out, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[")?;
     let names = [Side::Sender, Side::Receiver].map(|side| named("process_name", side.pid(), 0, side.name()));
     let threads = TRACKS.iter().enumerate().map(|(tid, it)| named("thread_name", it.side.pid(), tid + 1, it.thread));
@@ -124,6 +137,10 @@ fn write(sent: &[SentFrame], shown: &[(FrameId, Stamps)], out: &mut impl Write) 
         while shown.next_if(|(id, _)| *id < frame.id).is_some() {}
         let shown = shown.next_if(|(id, _)| *id == frame.id).map(|(_, stamps)| stamps);
         write_frame(frame, shown, &mut busy_until, out)?;
+    }
+    let mut timer_until = Timestamp::ZERO;
+    for frame in &ui_frames[ui_frames.len().saturating_sub(MOST_FRAMES)..] {
+        write_ui_frame(frame, &mut timer_until, out)?;
     }
     writeln!(out, "\n]}}")?;
     out.flush()
@@ -171,6 +188,40 @@ fn write_frame(
     Ok(())
 }
 
+/// A frame of the window as a slice with its parts in it.
+fn write_ui_frame(frame: &UiFrame, timer_until: &mut Timestamp, out: &mut impl Write) -> io::Result<()> {
+    let parts = [
+        ("layout", frame.began, frame.laid_out),
+        ("triangles", frame.laid_out, frame.tessellated),
+        ("upload", frame.tessellated, frame.uploaded),
+        ("acquire", frame.uploaded, frame.acquired),
+        ("record", frame.acquired, frame.recorded),
+        ("submit and present", frame.recorded, frame.handed_over),
+    ];
+    let args = json!({
+        "ui_frame": frame.number,
+        "causes": frame.causes.names().collect::<Vec<_>>(),
+        "frame": frame.shown.map(|id| id.0),
+        "draw_calls_at_most": frame.draw_calls,
+        "gpu_ms": frame.gpu.map(|took| took.as_secs_f64() * 1_000.0),
+    });
+    let mut slice = |name, track: usize, from: Timestamp, to: Timestamp, args| {
+        let (pid, tid, ts) = (TRACKS[track].side.pid(), track + 1, micros(from));
+        let dur = Some(to.since(from).as_nanos() as f64 / 1_000.0);
+        write_event(&Event { ph: "X", name, cat: "window", pid, tid, ts, dur, args, ..Event::default() }, out)
+    };
+    slice("window frame", WINDOW, frame.began, frame.handed_over, Some(args))?;
+    for (name, from, to) in parts {
+        if from != Timestamp::ZERO && to > from {
+            slice(name, WINDOW, from, to, None)?;
+        }
+    }
+    let Some(took) = frame.gpu.filter(|_| frame.gpu_done != Timestamp::ZERO) else { return Ok(()) };
+    let from = (frame.gpu_done - took).max(*timer_until);
+    *timer_until = frame.gpu_done.max(from);
+    slice("pass", GPU_TIMER, from, *timer_until, Some(json!({ "ui_frame": frame.number })))
+}
+
 fn write_event(event: &Event, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b",\n")?;
     Ok(serde_json::to_writer(out, event)?)
@@ -196,12 +247,17 @@ mod tests {
     }
 
     fn sent(number: u32) -> SentFrame {
-        SentFrame { id: FrameId(number), picture: FrameId(number * 2), stamps: stamps(number, &STAGES[..7]) }
+        SentFrame {
+            id: FrameId(number),
+            picture: FrameId(number * 2),
+            bytes: 1_000,
+            stamps: stamps(number, &STAGES[..7]),
+        }
     }
 
     fn trace(sent: &[SentFrame], shown: &[(FrameId, Stamps)]) -> Value {
         let mut bytes = Vec::new();
-        write(sent, shown, &mut bytes).unwrap();
+        write(sent, shown, &[], &mut bytes).unwrap();
         serde_json::from_slice(&bytes).unwrap()
     }
 
@@ -259,6 +315,45 @@ mod tests {
                 assert_eq!(slice["args"]["frame"], arrow["id"]);
             }
         }
+    }
+
+    #[test]
+    fn a_windows_frame_holds_its_parts_and_names_its_picture() {
+        let at = |ms: i64| Timestamp::from_nanos((1_000 + ms) * 1_000_000);
+        let frames: Vec<_> = (0..3_u32)
+            .map(|number| {
+                let begin = i64::from(number) * 33;
+                let mut frame = UiFrame { number: number.into(), began: at(begin), ..UiFrame::default() };
+                (frame.laid_out, frame.tessellated, frame.uploaded) = (at(begin + 2), at(begin + 3), at(begin + 5));
+                (frame.acquired, frame.recorded, frame.handed_over) = (at(begin + 5), at(begin + 6), at(begin + 9));
+                (frame.gpu_done, frame.gpu) = (at(begin + 12), Some(Duration::from_millis(4)));
+                frame.shown = (number > 0).then_some(FrameId(number * 7));
+                frame.causes.add(crate::render::Cause::Picture);
+                frame
+            })
+            .collect();
+        let mut bytes = Vec::new();
+        write(&[], &[], &frames, &mut bytes).unwrap();
+        let trace: Value = serde_json::from_slice(&bytes).unwrap();
+        let slices = events(&trace, "X");
+        let span = |slice: &Value| {
+            let [from, length] = ["ts", "dur"].map(|key| slice[key].as_f64().unwrap());
+            (from, from + length)
+        };
+        let whole: Vec<_> = slices.iter().filter(|slice| slice["name"] == "window frame").collect();
+        assert_eq!(whole.iter().map(|it| it["args"]["frame"].as_u64()).collect::<Vec<_>>(), [None, Some(7), Some(14)]);
+        assert_eq!(whole[2]["args"]["causes"], json!(["picture"]));
+        assert!(whole.windows(2).all(|pair| span(pair[0]).1 <= span(pair[1]).0));
+        let parts: Vec<_> =
+            slices.iter().filter(|it| it["tid"] == WINDOW + 1 && it["name"] != "window frame").collect();
+        assert_eq!(parts.len(), 3 * 5, "what took no time is no slice");
+        for part in parts {
+            let (from, to) = span(part);
+            assert!(whole.iter().any(|it| span(it).0 <= from && to <= span(it).1 + 0.001), "{part}");
+        }
+        let gpu: Vec<_> = slices.iter().filter(|slice| slice["tid"] == GPU_TIMER + 1).map(|it| span(it)).collect();
+        assert_eq!(gpu.len(), 3);
+        assert!(gpu.iter().all(|(from, to)| (to - from - 4_000.0).abs() < 0.01), "{gpu:?}");
     }
 
     #[test]

@@ -11,15 +11,16 @@ use super::call::BenchError;
 use crate::engine::clock;
 use crate::engine::handle::EngineHandle;
 use crate::media::{Doorbell, FrameId, Stamps, VideoFrame};
-use crate::render::{EguiOffscreen, Gpu, Image, Presenter, RenderError, VideoPainter};
-use crate::ui::{App, Observer};
+use crate::render::{EguiOffscreen, Gpu, Image, Presenter, RenderError, UiFrame, VideoPainter};
+use crate::ui::{App, HudSize, Measuring, Observer, Seen};
 
 /// Frames that were shown and wait to be counted: more than comes between two looks.
 const SHOWN: usize = 256;
-/// One shown picture in so many is kept for comparison.
+/// The first shown picture that is kept for comparison, and one in so many after it at the least.
+const KEPT_FIRST: u64 = 20;
 const KEPT_EVERY: u64 = 61;
-/// Most pictures that are kept.
-const KEPT: usize = 8;
+/// Most pictures that are kept: of a long run fewer, all along it.
+const KEPT: usize = 48;
 /// How often a viewer looks whether it is to stop.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -29,6 +30,8 @@ pub struct Sight {
     pub shown: Receiver<(FrameId, Stamps)>,
     /// Some of the pictures.
     pub kept: Receiver<VideoFrame>,
+    /// Each frame of the window, where there is one and they are asked for.
+    pub frames: Receiver<UiFrame>,
 }
 
 impl Sight {
@@ -37,11 +40,15 @@ impl Sight {
     pub fn of_window() -> (Observer, Self) {
         let (tell, shown) = sync_channel(SHOWN);
         let (_, kept) = sync_channel(1);
-        let observer = Box::new(move |id, stamps: &Stamps| {
+        let (draw, frames) = sync_channel(SHOWN);
+        let observer = Box::new(move |seen: Seen<'_>| {
             // Full: nobody counts any more.
-            let _ = tell.try_send((id, *stamps));
+            let _ = match seen {
+                Seen::Picture(id, stamps) => tell.try_send((id, *stamps)).is_ok(),
+                Seen::Frame(frame) => draw.try_send(*frame).is_ok(),
+            };
         });
-        (observer, Self { shown, kept })
+        (observer, Self { shown, kept, frames })
     }
 }
 
@@ -54,8 +61,9 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Shows offscreen what `handle`'s peer sends; the pictures go to the viewer, the rest stays with the handle.
-    pub fn offscreen(gpu: &Gpu, handle: &mut EngineHandle) -> Result<(Self, Sight), BenchError> {
+    /// Shows offscreen what `handle`'s peer sends; the pictures go to the viewer, the rest stays with the handle. Of so many
+    /// `frames` some are kept for comparison.
+    pub fn offscreen(gpu: &Gpu, handle: &mut EngineHandle, frames: u64) -> Result<(Self, Sight), BenchError> {
         let handle = handle.give_pictures();
         let bell = Arc::clone(&handle.remote_bell);
         let presenter = Presenter::new(gpu.clone(), Arc::clone(&bell))?;
@@ -63,11 +71,12 @@ impl Viewer {
         let (keep, kept) = sync_channel(KEPT);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let every = (frames / (KEPT as u64 - 1)).max(KEPT_EVERY);
         let thread = Builder::new().name("present".into()).spawn(move || {
-            present(presenter, handle, &tell, &keep, &stopped)?;
+            present(presenter, handle, &tell, (&keep, every), &stopped)?;
             Ok(None)
         })?;
-        Ok((Self { stop, snap: Arc::default(), bell, thread }, Sight { shown, kept }))
+        Ok((Self { stop, snap: Arc::default(), bell, thread }, Sight { shown, kept, frames: sync_channel(1).1 }))
     }
 
     /// Shows the whole call window offscreen, `width` × `height` pixels large. No picture is kept for comparison: the
@@ -87,7 +96,7 @@ impl Viewer {
             let (stop, snap, bell) = (Arc::clone(&stop), Arc::clone(&snap), Arc::clone(&bell));
             Builder::new().name("window".into()).spawn(move || {
                 let mut app = App::new(window.context(), handle, &painter);
-                app.observe(observer);
+                app.measure(Measuring { observer, with_frames: false, hud: HudSize::Off });
                 draw_window(window, app, &bell, &stop, &snap)
             })?
         };
@@ -120,8 +129,8 @@ fn draw_window(
     bell.attend();
     let woken = Arc::clone(bell);
     window.context().set_request_repaint_callback(move |request| {
-        // What is to be drawn later is seen at the next look.
-        if request.delay.is_zero() {
+        // What is to be drawn later is seen at the next look; "now" may be a nanosecond away.
+        if request.delay < Duration::from_millis(1) {
             woken.ring();
         }
     });
@@ -141,7 +150,7 @@ fn present(
     mut presenter: Presenter,
     mut handle: EngineHandle,
     tell: &SyncSender<(FrameId, Stamps)>,
-    keep: &SyncSender<VideoFrame>,
+    (keep, every): (&SyncSender<VideoFrame>, u64),
     stop: &AtomicBool,
 ) -> Result<(), RenderError> {
     handle.remote_bell.attend();
@@ -155,7 +164,7 @@ fn present(
             && let Some(frame) = handle.remote.take()
         {
             count += 1;
-            if count.is_multiple_of(KEPT_EVERY) {
+            if count % every == KEPT_FIRST {
                 // Full: enough are kept.
                 let _ = keep.try_send(frame.clone());
             }

@@ -8,20 +8,26 @@
 //! An unexpected message ends the call with a named fault. Ringing has no output but letters, and those only when the
 //! person answers, the caller gives up or the time is over.
 
+mod beat;
+mod busy;
 mod keys;
+mod letters;
+pub(super) mod seen;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use beat::Heart;
+use busy::BusySaid;
 use ed25519_dalek::SigningKey;
 use keys::Rekey;
+use seen::Seen;
 
 use super::state::{Accepted, Active, Calling, Keyed, Parties, Ringing};
 use super::{Outcome, Output, UserConsent};
 use crate::crypto::chain::{DeviceCard, VerifiedChain};
-use crate::crypto::group::GroupError;
-use crate::crypto::letter::{CallId, Content, Opened, RING_S};
+use crate::crypto::letter::{CallId, Content, RING_S};
 use crate::crypto::ready::Role;
 use crate::media::{LeafIndex, Timestamp};
 use crate::wire::call::{self, CallMessage, Note};
@@ -56,6 +62,32 @@ pub enum State {
     Active(Active),
 }
 
+impl State {
+    /// Whose call it is and which; none if there is none.
+    #[must_use]
+    pub const fn parties(&self) -> Option<&Parties> {
+        match self {
+            Self::Idle => None,
+            Self::Calling(calling) => Some(&calling.parties),
+            Self::Ringing(ringing) => Some(&ringing.parties),
+            Self::Accepted(accepted) | Self::Keyed(Keyed { accepted, .. }) | Self::Active(Active { accepted, .. }) => {
+                Some(&accepted.parties)
+            }
+        }
+    }
+
+    /// The device on the other side, once there is one: it rings us, or the call was accepted.
+    const fn peer_device(&self) -> Option<&DeviceCard> {
+        match self {
+            Self::Idle | Self::Calling(_) => None,
+            Self::Ringing(ringing) => Some(&ringing.device),
+            Self::Accepted(accepted) | Self::Keyed(Keyed { accepted, .. }) | Self::Active(Active { accepted, .. }) => {
+                Some(&accepted.device)
+            }
+        }
+    }
+}
+
 /// One call at a time.
 pub struct Machine {
     own: SigningKey,
@@ -67,14 +99,20 @@ pub struct Machine {
     /// When the state was entered.
     since: Timestamp,
     reached: bool,
+    /// Devices of the callee that are in another call.
+    busy: Vec<[u8; 32]>,
     refresh_at: Option<Timestamp>,
     refreshed: Timestamp,
     rekey: Option<Rekey>,
+    heart: Heart,
+    beat_at: Option<Timestamp>,
     path_lost: Option<Timestamp>,
     switches: (bool, bool),
     peer_switches: (bool, bool),
     /// When the peer was last granted a keyframe.
     keyframe_granted: Option<Timestamp>,
+    seen: Seen,
+    busy_said: BusySaid,
 }
 
 /// What dialling needs besides the person.
@@ -95,7 +133,7 @@ pub struct Dial {
 impl Machine {
     /// No call yet. `own` signs as this device.
     #[must_use]
-    pub const fn new(own: SigningKey) -> Self {
+    pub fn new(own: SigningKey) -> Self {
         Self {
             own,
             path_key: [0; 32],
@@ -104,13 +142,18 @@ impl Machine {
             deadline: None,
             since: Timestamp::ZERO,
             reached: false,
+            busy: Vec::new(),
             refresh_at: None,
             refreshed: Timestamp::ZERO,
             rekey: None,
+            heart: Heart::default(),
+            beat_at: None,
             path_lost: None,
             switches: (true, true),
             peer_switches: (true, true),
             keyframe_granted: None,
+            seen: Seen::default(),
+            busy_said: BusySaid::default(),
         }
     }
 
@@ -148,17 +191,20 @@ impl Machine {
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let rekey = self.rekey.as_ref().map(Rekey::timeout);
         let path = self.path_lost.map(|lost| lost + RECONNECT);
-        [self.deadline, self.refresh_at, rekey, path].into_iter().flatten().min()
+        [self.deadline, self.refresh_at, self.beat_at, rekey, path].into_iter().flatten().min()
     }
 
-    /// The person rings somebody. Whoever rings us already is answered instead: calling was consent enough. Gives whether
-    /// either was done; not while there is any other call, which goes on untouched.
+    /// The person rings somebody. Whoever rings us already is answered instead: calling was consent enough; but not a device that
+    /// they have shut out. Gives whether either was done; not while there is any other call, which goes on untouched.
     #[must_use]
     pub fn dial(&mut self, dial: Dial, consent: UserConsent, now: Timestamp) -> bool {
         let Dial { call, room, path_key, peer, video } = dial;
+        if matches!(self.state, State::Ringing(_)) {
+            self.handle_peer_chain(&peer, now);
+        }
         match &self.state {
             State::Idle => {}
-            State::Ringing(ringing) if ringing.parties.peer.root() == peer.root() => {
+            State::Ringing(ringing) if ringing.parties.peer.knows_all_of(&peer) => {
                 self.accept(consent, video, path_key, now);
                 return true;
             }
@@ -198,19 +244,33 @@ impl Machine {
         }
     }
 
+    /// The person turns to somebody else: who rings is told that we are busy.
+    pub fn say_busy(&mut self, now: Timestamp) {
+        if let State::Ringing(ringing) = &self.state {
+            let (to, handle, call) =
+                (vec![ringing.device], ringing.parties.peer.handle().to_owned(), ringing.parties.call);
+            self.letter(to, handle, call, Content::Busy);
+            self.end(Outcome::Missed, now);
+        }
+    }
+
+    /// The program ends. Whoever rings is told nothing: other devices of the person may still answer.
+    pub fn leave(&mut self, now: Timestamp) {
+        match &self.state {
+            State::Ringing(_) => self.end(Outcome::Missed, now),
+            _ => self.hang_up(now),
+        }
+    }
+
     /// The person gives up or hangs up.
     pub fn hang_up(&mut self, now: Timestamp) {
         match &self.state {
             State::Idle => {}
             State::Ringing(_) => self.decline(now),
             State::Calling(_) => self.stop_calling(Outcome::Cancelled, now),
-            State::Accepted(accepted) => {
-                let (to, handle) = (vec![accepted.device], accepted.parties.peer.handle().to_owned());
-                self.letter(to, handle, accepted.parties.call, Content::Cancel);
-                self.end(Outcome::HungUp, now);
-            }
-            State::Keyed(_) | State::Active(_) => {
+            State::Accepted(_) | State::Keyed(_) | State::Active(_) => {
                 self.note(&Note::HangUp);
+                self.take_back();
                 self.end(Outcome::HungUp, now);
             }
         }
@@ -257,81 +317,16 @@ impl Machine {
         matches!(&self.state, State::Active(active) if active.check_direct(channel, proof).unwrap_or(false))
     }
 
-    /// An envelope was opened.
-    pub fn handle_letter(&mut self, letter: Opened, now: Timestamp) {
-        let Opened { chain, device, call, content } = letter;
-        match content {
-            Content::Invitation { video, room, path_key } => {
-                let parties = Parties { call, role: Role::Callee, video, room, peer: chain };
-                self.handle_invitation(Ringing { parties, device, path_key }, now);
-            }
-            Content::Accept { key_package, path_key } => match self.take() {
-                State::Calling(calling) if is_party(&calling.parties, call, &chain) => {
-                    let own = self.own.clone();
-                    let (peer, handle) = (calling.parties.peer.clone(), chain.handle().to_owned());
-                    let others: Vec<_> = peer.cards().iter().filter(|card| **card != device).copied().collect();
-                    match calling.accepted(&own, device, path_key, &key_package) {
-                        Ok((keyed, welcome)) => {
-                            if !others.is_empty() {
-                                self.letter(others, handle, call, Content::TakenElsewhere);
-                            }
-                            self.join(&keyed.accepted.parties, path_key);
-                            self.outputs.push_back(Output::Message(CallMessage::Welcome(welcome)));
-                            self.keyed(keyed, now);
-                        }
-                        Err(error) => self.fault(&error, now),
-                    }
-                }
-                other => self.state = other,
-            },
-            Content::Decline | Content::Busy => {
-                if let State::Calling(calling) = &self.state
-                    && is_party(&calling.parties, call, &chain)
-                {
-                    let outcome = if content == Content::Busy { Outcome::Busy } else { Outcome::Declined };
-                    self.end(outcome, now);
-                }
-            }
-            Content::Cancel | Content::TakenElsewhere => {
-                let parties = match &self.state {
-                    State::Ringing(ringing) => &ringing.parties,
-                    State::Accepted(accepted) => &accepted.parties,
-                    _ => return,
-                };
-                if is_party(parties, call, &chain) {
-                    let cancelled = content == Content::Cancel;
-                    self.end(if cancelled { Outcome::Cancelled } else { Outcome::TakenElsewhere }, now);
-                }
-            }
-        }
-    }
-
-    /// The directory handed the invitation of this call to a device.
-    pub fn handle_reached(&mut self, call: CallId) {
-        if self.is_calling(call) && !self.reached {
-            self.reached = true;
-            self.outputs.push_back(Output::Changed);
-        }
-    }
-
-    /// The invitation of this call cannot be delivered, or the server cannot be used. The directory may hold it for a
-    /// device that comes later, so it is taken back.
-    pub fn handle_unreachable(&mut self, call: CallId, outcome: Outcome, now: Timestamp) {
-        if self.is_calling(call) {
-            self.stop_calling(outcome, now);
-        }
-    }
-
     /// A message of the peer came over the call's path.
     pub fn handle_message(&mut self, message: CallMessage, now: Timestamp) {
         match (self.take(), message) {
             (State::Accepted(accepted), CallMessage::Welcome(welcome)) => match accepted.join(&welcome) {
                 Ok(keyed) => self.keyed(keyed, now),
-                Err(error) => self.fault(&error, now),
+                Err(failed) => self.fault_in(State::Accepted(failed.0), &failed.1, now),
             },
             (State::Keyed(keyed), CallMessage::Ready(proof)) => match keyed.ready(&proof) {
                 Ok(active) => self.activate(active, now),
-                Err(error) => self.fault(&error, now),
+                Err(failed) => self.fault_in(State::Keyed(failed.0), &failed.1, now),
             },
             (State::Keyed(mut keyed), CallMessage::Sealed(bytes)) => {
                 // Only hanging up makes sense so early.
@@ -339,6 +334,7 @@ impl Machine {
                 self.state = State::Keyed(keyed);
                 match note {
                     Some(Note::HangUp) => self.end(Outcome::PeerHungUp, now),
+                    Some(Note::Broken) => self.end(Outcome::PeerFault, now),
                     _ => self.fault(&"a message before the proof of readiness", now),
                 }
             }
@@ -390,7 +386,7 @@ impl Machine {
         if self.deadline.is_some_and(|at| now >= at) {
             match &self.state {
                 State::Calling(_) => self.stop_calling(Outcome::NoAnswer, now),
-                State::Ringing(_) => self.end(Outcome::NoAnswer, now),
+                State::Ringing(_) => self.end(Outcome::Missed, now),
                 _ => self.end(Outcome::Lost, now),
             }
         }
@@ -400,46 +396,10 @@ impl Machine {
         if self.refresh_at.is_some_and(|at| now >= at) {
             self.refresh(now);
         }
+        if self.beat_at.is_some_and(|at| now >= at) {
+            self.beat(now);
+        }
         self.go_on_with_rekey(now);
-    }
-
-    fn handle_invitation(&mut self, ringing: Ringing, now: Timestamp) {
-        match self.take() {
-            State::Idle => {
-                self.enter(State::Ringing(ringing), now, Some(Duration::from_secs(RING_S)));
-            }
-            State::Calling(calling) if calling.parties.peer.root() == ringing.parties.peer.root() => {
-                // Both ring each other: the lower number goes on, and calling was consent enough.
-                if ringing.parties.call < calling.parties.call {
-                    let own = self.own.clone();
-                    let accepted = calling.yield_to(ringing, &own);
-                    self.answer(accepted, now);
-                } else {
-                    self.state = State::Calling(calling);
-                }
-            }
-            other => {
-                let same = matches!(&other, State::Ringing(current) if current.parties.call == ringing.parties.call);
-                self.state = other;
-                if !same {
-                    let handle = ringing.parties.peer.handle().to_owned();
-                    self.letter(vec![ringing.device], handle, ringing.parties.call, Content::Busy);
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, accepted: Result<(Accepted, Vec<u8>), GroupError>, now: Timestamp) {
-        match accepted {
-            Ok((accepted, key_package)) => {
-                let content = Content::Accept { key_package, path_key: self.path_key };
-                let (to, handle) = (vec![accepted.device], accepted.parties.peer.handle().to_owned());
-                self.join(&accepted.parties, accepted.path_key);
-                self.letter(to, handle, accepted.parties.call, content);
-                self.enter(State::Accepted(accepted), now, Some(CONNECT));
-            }
-            Err(error) => self.fault(&error, now),
-        }
     }
 
     fn keyed(&mut self, keyed: Keyed, now: Timestamp) {
@@ -448,7 +408,7 @@ impl Machine {
                 self.outputs.push_back(Output::Message(CallMessage::Ready(proof)));
                 self.enter(State::Keyed(keyed), now, Some(CONNECT));
             }
-            Err(error) => self.fault(&error, now),
+            Err(error) => self.fault_in(State::Keyed(keyed), &error, now),
         }
     }
 
@@ -460,6 +420,7 @@ impl Machine {
         match base {
             Ok(base) => {
                 self.outputs.push_back(Output::StartMedia(grant));
+                self.start_beating(now);
                 self.open_epoch(base.clone());
                 self.outputs.push_back(Output::SealEpoch { base, epoch, leaf });
                 self.refreshed = now;
@@ -493,7 +454,9 @@ impl Machine {
             Note::Candidates { addresses, answer } => {
                 self.outputs.push_back(Output::Candidates { addresses, answer });
             }
+            Note::Beat(beat) => self.handle_beat(beat, now),
             Note::HangUp => self.end(Outcome::PeerHungUp, now),
+            Note::Broken => self.end(Outcome::PeerFault, now),
         }
     }
 
@@ -514,11 +477,22 @@ impl Machine {
 
     /// Gives up ringing: no device rings any longer, and none begins to.
     fn stop_calling(&mut self, outcome: Outcome, now: Timestamp) {
-        if let Some(Parties { call, peer, .. }) = self.calling() {
-            let (call, to, handle) = (*call, peer.cards().to_vec(), peer.handle().to_owned());
-            self.letter(to, handle, call, Content::Cancel);
+        if self.calling().is_some() {
+            self.take_back();
             self.end(outcome, now);
         }
+    }
+
+    /// Tells the other side by letter that the call is over, while there may be no path to say it by: all devices that we
+    /// ring, or the one that we connect with.
+    fn take_back(&mut self) {
+        if matches!(self.state, State::Ringing(_) | State::Active(_)) {
+            return;
+        }
+        let Some(parties) = self.state.parties() else { return };
+        let to = self.state.peer_device().map_or_else(|| parties.peer.cards().to_vec(), |device| vec![*device]);
+        let (call, handle) = (parties.call, parties.peer.handle().to_owned());
+        self.letter(to, handle, call, Content::Cancel);
     }
 
     fn join(&mut self, parties: &Parties, peer_path_key: [u8; 32]) {
@@ -542,21 +516,28 @@ impl Machine {
     }
 
     fn fault(&mut self, why: &dyn std::fmt::Display, now: Timestamp) {
+        // The other side need not wait for a connection that does not come back.
+        self.note(&Note::Broken);
+        self.take_back();
         self.end(Outcome::Fault(why.to_string()), now);
+    }
+
+    /// The same in a state that was taken out of the machine.
+    fn fault_in(&mut self, state: State, why: &dyn std::fmt::Display, now: Timestamp) {
+        self.state = state;
+        self.fault(why, now);
     }
 
     fn end(&mut self, outcome: Outcome, now: Timestamp) {
         self.enter(State::Idle, now, None);
         self.reached = false;
+        self.busy.clear();
         self.refresh_at = None;
         self.rekey = None;
+        self.beat_at = None;
         self.path_lost = None;
         self.peer_switches = (true, true);
         self.keyframe_granted = None;
         self.outputs.push_back(Output::Ended(outcome));
     }
-}
-
-fn is_party(parties: &Parties, call: CallId, chain: &VerifiedChain) -> bool {
-    parties.call == call && parties.peer.root() == chain.root()
 }

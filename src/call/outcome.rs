@@ -11,10 +11,12 @@ pub enum Outcome {
     Declined,
     /// We declined.
     DeclinedHere,
-    /// The caller gave up before an answer, or we did.
+    /// We gave up before an answer, or either did while the call was being connected.
     Cancelled,
     /// Nobody answered in time.
     NoAnswer,
+    /// We did not answer before the caller gave up or the time was over.
+    Missed,
     /// They are in another call.
     Busy,
     /// None of their devices is connected.
@@ -25,12 +27,16 @@ pub enum Outcome {
     TakenElsewhere,
     /// Their account's root key is not the one pinned.
     KeyChanged,
+    /// Their device was shut out of their account during the call.
+    PeerRevoked,
     /// The path was lost and did not come back.
     Lost,
     /// The server cannot be reached or refused us.
     Server(String),
     /// The peer (or somebody in its place) broke the protocol.
     Fault(String),
+    /// The peer says so of us (or of somebody in our place).
+    PeerFault,
 }
 
 impl Outcome {
@@ -44,6 +50,7 @@ impl Outcome {
             Self::DeclinedHere => "You declined the call.".into(),
             Self::Cancelled => "The call was cancelled.".into(),
             Self::NoAnswer => "No answer.".into(),
+            Self::Missed => "You missed the call.".into(),
             Self::Busy => "They are in another call.".into(),
             Self::Offline => "They are offline. Try again later.".into(),
             Self::Unknown => "The server knows no such handle. Check the spelling.".into(),
@@ -51,8 +58,12 @@ impl Outcome {
             Self::KeyChanged => {
                 "Their account key has changed. Compare the safety number with them before you call again.".into()
             }
+            Self::PeerRevoked => {
+                "The call was ended: the device on the other side is no longer part of their account.".into()
+            }
             Self::Lost => "The connection was lost and did not come back.".into(),
             Self::Server(why) => format!("The server cannot be used: {why}"),
+            Self::PeerFault => "The other side found that a rule was broken, and ended the call.".into(),
             Self::Fault(why) => format!("The call was ended because the other side broke the rules: {why}"),
         }
     }

@@ -118,6 +118,9 @@ pub struct Active {
     pub group: Group,
 }
 
+/// What a step gives back that failed: the call as it was, and why.
+pub type Failed<State> = Box<(State, GroupError)>;
+
 /// Leave to open a microphone or a camera.
 #[derive(Debug)]
 pub struct CaptureGrant(());
@@ -149,15 +152,18 @@ impl Calling {
         Self { parties, consent }
     }
 
-    /// The peer accepted on `device`: makes the group and the welcome for it.
+    /// The peer accepted on `device`: makes the group and the welcome for it. With an error the call is given back.
     pub fn accepted(
         self,
         own: &SigningKey,
         device: DeviceCard,
         path_key: [u8; 32],
         key_package: &[u8],
-    ) -> Result<(Keyed, Vec<u8>), GroupError> {
-        let (group, welcome) = Group::create(own, &device.signing, key_package)?;
+    ) -> Result<(Keyed, Vec<u8>), Failed<Self>> {
+        let (group, welcome) = match Group::create(own, &device.signing, key_package) {
+            Ok(made) => made,
+            Err(error) => return Err(Box::new((self, error))),
+        };
         let accepted = Accepted { parties: self.parties, device, path_key, join: None, _consent: self.consent };
         Ok((Keyed { accepted, group }, welcome))
     }
@@ -178,11 +184,13 @@ impl Ringing {
 }
 
 impl Accepted {
-    /// The welcome came: joins the group.
-    pub fn join(mut self, welcome: &[u8]) -> Result<Keyed, GroupError> {
-        let join = self.join.take().ok_or(GroupError::NotAllowed)?;
-        let group = join.join(welcome, &self.device.signing)?;
-        Ok(Keyed { accepted: self, group })
+    /// The welcome came: joins the group. With an error the call is given back, and joins nothing any more.
+    pub fn join(mut self, welcome: &[u8]) -> Result<Keyed, Failed<Self>> {
+        let join = self.join.take().ok_or(GroupError::NotAllowed);
+        match join.and_then(|join| join.join(welcome, &self.device.signing)) {
+            Ok(group) => Ok(Keyed { accepted: self, group }),
+            Err(error) => Err(Box::new((self, error))),
+        }
     }
 }
 
@@ -192,12 +200,13 @@ impl Keyed {
         prove(&self.accepted, &self.group, channel)
     }
 
-    /// The peer's proof came: active if it holds.
-    pub fn ready(self, proof: &[u8; 32]) -> Result<Active, GroupError> {
-        if !check(&self.accepted, &self.group, None, proof)? {
-            return Err(GroupError::WrongMember);
+    /// The peer's proof came: active if it holds, else the call is given back.
+    pub fn ready(self, proof: &[u8; 32]) -> Result<Active, Failed<Self>> {
+        match check(&self.accepted, &self.group, None, proof) {
+            Ok(true) => Ok(Active { accepted: self.accepted, group: self.group }),
+            Ok(false) => Err(Box::new((self, GroupError::WrongMember))),
+            Err(error) => Err(Box::new((self, error))),
         }
-        Ok(Active { accepted: self.accepted, group: self.group })
     }
 }
 

@@ -1,15 +1,19 @@
 //! Two machines and what lies between them: every way a call can begin and end, and silence before the person's yes.
 
+mod connecting;
+mod fork;
 mod hostile;
+mod shut_out;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::machine::{CONNECT, KEEP_OLD, KEYFRAME_PAUSE, RECONNECT, REFRESH, SWITCH_AFTER};
 use super::*;
-use crate::crypto::chain::DeviceCard;
-use crate::crypto::identity::Identity;
-use crate::crypto::letter::{CallId, Content, Opened, RING_S};
+use crate::crypto::chain::{Chain, DeviceCard, VerifiedChain};
+use crate::crypto::identity::{Identity, ephemeral_key};
+use crate::crypto::letter::{CallId, Content, Opened, Pass, RING_S};
+use crate::crypto::sframe::FrameMark;
 use crate::media::{KeyEpoch, Timestamp};
 use crate::wire::call::CallMessage;
 
@@ -128,7 +132,8 @@ fn carry_from(from: &mut Side, to: &mut Side, now: Timestamp) -> bool {
     let messages = std::mem::take(&mut from.messages);
     let moved = !letters.is_empty() || !messages.is_empty();
     for (call, content) in letters {
-        let letter = Opened { chain: from.identity.chain().clone(), device: from.card(), call, content };
+        let letter =
+            Opened { chain: from.identity.chain().clone(), device: from.card(), call, content, pass: Pass::default() };
         to.machine.handle_letter(letter, now);
     }
     for message in messages {
@@ -183,7 +188,7 @@ fn declining_cancelling_and_not_answering_are_told_apart() {
     carry(&mut alice, &mut bob, at(2.1));
     alice.machine.hang_up(at(3.0));
     carry(&mut alice, &mut bob, at(3.1));
-    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::Cancelled), Some(Outcome::Cancelled)));
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::Cancelled), Some(Outcome::Missed)));
 
     alice.dial(&bob, 3, at(4.0));
     carry(&mut alice, &mut bob, at(4.1));
@@ -191,7 +196,7 @@ fn declining_cancelling_and_not_answering_are_told_apart() {
     bob.machine.handle_timeout(at(4.1) + RING);
     alice.work();
     bob.work();
-    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::NoAnswer), Some(Outcome::NoAnswer)));
+    assert_eq!((alice.ended.pop(), bob.ended.pop()), (Some(Outcome::NoAnswer), Some(Outcome::Missed)));
     assert_eq!(alice.letters.pop(), Some((CallId([3; 16]), Content::Cancel)), "the other devices stop ringing");
     assert!(alice.is_idle() && bob.is_idle());
 }
@@ -273,7 +278,7 @@ fn a_callee_that_cannot_be_reached_ends_the_call_and_does_not_ring_for_it_later(
     assert!(matches!(held[..], [(CallId([1, ..]), Content::Invitation { .. }), (CallId([1, ..]), Content::Cancel)]));
     // He comes while the directory still has both letters.
     carry(&mut alice, &mut bob, at(10.0));
-    assert!(bob.is_idle() && bob.ended == [Outcome::Cancelled]);
+    assert!(bob.is_idle() && bob.ended == [Outcome::Missed]);
 }
 
 #[test]
@@ -356,12 +361,51 @@ fn a_committer_seals_in_the_new_epoch_after_half_a_second_without_an_answer() {
         side.machine.handle_timeout(now);
         side.work();
     }
-    let committer = if alice.messages.is_empty() { &mut bob } else { &mut alice };
+    let refreshes = |side: &Side| side.messages.iter().any(|message| matches!(message, CallMessage::Refresh(_)));
+    let committer = if refreshes(&alice) { &mut alice } else { &mut bob };
     let old = *committer.sealing.last().unwrap();
     assert_eq!(committer.opening.last(), Some(&KeyEpoch(old.0 + 1)), "opens early frames of the new epoch");
     committer.machine.handle_timeout(now + SWITCH_AFTER);
     committer.work();
     assert_eq!(committer.sealing.last(), Some(&KeyEpoch(old.0 + 1)));
+}
+
+/// A frame that `side` sealed, as both sides know it.
+fn mark(counter: u64, digest: u8) -> FrameMark {
+    FrameMark { kid: 0x10, counter, digest: [digest; 16] }
+}
+
+/// Lets a call run for some seconds in which alice sends and bob opens what `forge` makes of it.
+fn run_with_frames(alice: &mut Side, bob: &mut Side, seconds: u64, forge: impl Fn(FrameMark) -> FrameMark) {
+    for second in 0..seconds {
+        let now = at(2.0 + second as f64 * 1.01);
+        let sent = mark(second, second as u8);
+        alice.machine.handle_sent([sent], 0);
+        bob.machine.handle_opened([forge(sent)]);
+        for side in [&mut *alice, &mut *bob] {
+            side.machine.handle_timeout(now);
+        }
+        carry(alice, bob, now);
+    }
+}
+
+#[test]
+fn what_one_side_sent_and_the_other_opened_keeps_the_call() {
+    let (mut alice, mut bob) = in_call();
+    run_with_frames(&mut alice, &mut bob, 100, |sent| sent);
+    assert!(alice.is_active() && bob.is_active());
+}
+
+#[test]
+fn a_frame_that_the_peer_did_not_send_ends_the_call_with_a_named_fault() {
+    let forgeries: [fn(FrameMark) -> FrameMark; 2] =
+        [|sent| FrameMark { digest: [99; 16], ..sent }, |sent| FrameMark { counter: sent.counter + 1000, ..sent }];
+    for forge in forgeries {
+        let (mut alice, mut bob) = in_call();
+        run_with_frames(&mut alice, &mut bob, 5, forge);
+        let [Outcome::Fault(why)] = &bob.ended[..] else { panic!("{:?}", bob.ended) };
+        assert!(why.contains("in the other's name"), "{why}");
+    }
 }
 
 #[test]
@@ -387,19 +431,67 @@ fn a_message_out_of_turn_is_a_named_fault() {
 }
 
 #[test]
-fn a_false_proof_of_readiness_starts_nothing() {
+fn an_invitation_that_is_delivered_again_or_after_its_cancellation_does_not_ring() {
+    let (mut alice, mut bob) = pair();
+    alice.dial(&bob, 1, at(0.0));
+    alice.work();
+    let invitation = alice.letters.clone();
+    carry(&mut alice, &mut bob, at(0.1));
+    bob.machine.decline(at(1.0));
+    carry(&mut alice, &mut bob, at(1.1));
+    alice.letters = invitation;
+    carry(&mut alice, &mut bob, at(2.0));
+    assert!(bob.is_idle() && bob.letters.is_empty(), "a replay");
+
+    alice.dial(&bob, 2, at(3.0));
+    alice.machine.hang_up(at(3.1));
+    alice.work();
+    alice.letters.reverse();
+    carry(&mut alice, &mut bob, at(3.2));
+    assert!(bob.is_idle() && bob.ended == [Outcome::DeclinedHere], "overtaken: {:?}", bob.ended);
+}
+
+#[test]
+fn whoever_is_rung_all_the_time_while_busy_says_so_now_and_then_only() {
+    let (mut alice, mut bob) = in_call();
+    let mut carol = Side::new("carol");
+    for number in 0..100 {
+        carol.dial(&alice, number, at(5.0));
+        carol.machine.hang_up(at(5.0));
+        carry_from(&mut carol, &mut alice, at(5.0));
+        carol.work();
+        carry_from(&mut carol, &mut alice, at(5.0));
+    }
+    alice.work();
+    let busy = alice.letters.iter().filter(|(_, content)| *content == Content::Busy).count();
+    assert_eq!(busy, 1);
+    assert!(alice.is_active() && bob.is_active());
+    bob.work();
+}
+
+#[test]
+fn a_busy_answer_to_one_caller_does_not_keep_it_from_the_next() {
+    let (mut alice, _bob) = in_call();
+    for name in ["carol", "dora"] {
+        let mut caller = Side::new(name);
+        caller.dial(&alice, 9, at(5.0));
+        carry(&mut caller, &mut alice, at(5.0));
+        assert_eq!(caller.ended, [Outcome::Busy], "{name}");
+    }
+}
+
+#[test]
+fn the_end_of_the_program_is_no_answer_for_the_persons_other_devices() {
     let (mut alice, mut bob) = pair();
     alice.dial(&bob, 5, at(0.0));
     carry(&mut alice, &mut bob, at(0.1));
-    bob.accept(at(1.0));
+    bob.machine.leave(at(1.0));
     bob.work();
-    carry_from(&mut bob, &mut alice, at(1.1));
-    alice.work();
-    assert!(matches!(alice.machine.state().0, State::Keyed(_)));
-    alice.machine.handle_message(CallMessage::Ready([7; 32]), at(1.2));
-    alice.work();
-    assert!(matches!(&alice.ended[..], [Outcome::Fault(_)]));
-    assert_eq!((alice.grants, alice.sealing.len()), (0, 0));
+    assert!(bob.is_silent() && bob.ended == [Outcome::Missed]);
+    let (mut alice, mut bob) = in_call();
+    bob.machine.leave(at(5.0));
+    carry(&mut alice, &mut bob, at(5.1));
+    assert_eq!(alice.ended, [Outcome::PeerHungUp], "a call that is held is hung up");
 }
 
 #[test]

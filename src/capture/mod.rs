@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::{FrameId, MAX_DIMENSION, Picture, Timestamp};
+use crate::media::{FrameId, MAX_DIMENSION, Picture, PoolCounts, Timestamp};
 
 /// Smallest width and height that a source may have: what the encoders take.
 pub const MIN_DIMENSION: u32 = 16;
@@ -91,6 +91,9 @@ pub trait VideoSource: Send {
     fn damaged(&self) -> u64 {
         0
     }
+
+    /// How its pool is used.
+    fn pool(&self) -> PoolCounts;
 }
 
 /// Called when a device has been opened; what it gives is kept beside the device and dropped with it.

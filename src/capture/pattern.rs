@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::scene::{self, Layer};
 use super::{CaptureError, Captured, LONGEST_WAIT, POOL_PICTURES, SourceFormat, VideoSource, barcode};
 use crate::engine::clock;
-use crate::media::{Colour, FrameId, PictureMut, PicturePool, Timestamp};
+use crate::media::{Colour, FrameId, PictureMut, PicturePool, PoolCounts, Timestamp};
 
 /// Draws the pattern for one size.
 pub struct Pattern {
@@ -196,6 +196,10 @@ impl VideoSource for PatternSource {
         self.pattern.draw(id, captured, &mut picture);
         let picture = self.pool.finish(picture);
         Ok(Some(Captured { picture, captured, converted: clock::now() }))
+    }
+
+    fn pool(&self) -> PoolCounts {
+        self.pool.counts()
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::pattern::wait_for_tick;
 use super::{CaptureError, Captured, POOL_PICTURES, SourceFormat, VideoSource};
 use crate::engine::clock;
-use crate::media::{Colour, FrameId, Matrix, PictureMut, PicturePool, Plane, Range, Timestamp};
+use crate::media::{Colour, FrameId, Matrix, PictureMut, PicturePool, Plane, PoolCounts, Range, Timestamp};
 
 /// First word of every file.
 const MAGIC: &str = "YUV4MPEG2";
@@ -27,7 +27,7 @@ const INTERVALS: std::ops::RangeInclusive<Duration> = Duration::from_millis(4)..
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Y4mError {
     /// The system refused to open or read it.
-    #[error("{0}")]
+    #[error("{0}; give the path of a Y4M file that you can read")]
     Io(String),
     /// Not a y4m file at all.
     #[error("it does not begin with YUV4MPEG2; convert it, for example with ffmpeg -i INPUT -pix_fmt yuv420p OUT.y4m")]
@@ -242,6 +242,10 @@ impl VideoSource for Y4mSource {
         self.reader.read(&mut picture).map_err(|why| CaptureError::File { path: self.path.clone(), why })?;
         let captured = clock::now();
         Ok(Some(Captured { picture: self.pool.finish(picture), captured, converted: captured }))
+    }
+
+    fn pool(&self) -> PoolCounts {
+        self.pool.counts()
     }
 }
 

@@ -1,18 +1,32 @@
 //! What can be typed.
 
+mod adaptation;
+mod network;
+mod profile;
+
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use super::exit::{CliError, Exit};
+pub use adaptation::AdaptationArgs;
+pub use network::BenchNetworkArgs;
+pub use profile::ProfileArgs;
+
+use super::link::parse_link;
 use crate::engine::config::{EncoderChoice, SoundChoice, VideoChoice};
+use crate::engine::contacts::ContactError;
 use crate::net::PathPolicy;
-use crate::store::profile::Profile;
+use crate::sim::LinkConfig;
+use crate::ui::HudSize;
 use crate::wire::address::Handle;
+use crate::wire::link::ContactLink;
 
 /// Private face-to-face calls.
 #[derive(Debug, Parser)]
-#[command(name = "visavis", version = VERSION, max_term_width = 100)]
+#[command(name = "visavis", version = crate::VERSION, max_term_width = 100)]
 pub struct Cli {
     /// Whose identity, contacts and settings.
     #[command(flatten)]
@@ -28,30 +42,23 @@ pub struct Cli {
     pub command: Option<CliCommand>,
 }
 
-/// Whose identity, contacts and settings. An option outranks its variable, which outranks the settings.
-#[derive(Clone, Debug, Args)]
-pub struct ProfileArgs {
-    /// Profile: a name, or the path of a folder.
-    #[arg(long, global = true, env = "VISAVIS_PROFILE", default_value = "default", value_name = "NAME|DIR")]
-    pub profile: String,
-    /// Settings file (TOML) in place of the profile's own `settings.toml`.
-    #[arg(long, global = true, env = "VISAVIS_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
-}
-
-impl ProfileArgs {
-    /// Opens the profile.
-    pub fn open(&self) -> Result<Profile, CliError> {
-        let profile = Profile::open_named(&self.profile).map_err(CliError::failure)?;
-        match &self.config {
-            Some(path) => profile.with_settings(path).map_err(|error| CliError::new(Exit::Usage, error)),
-            None => Ok(profile),
-        }
+impl Cli {
+    /// What was typed. A variable that is set to nothing is not set.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
 
-const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("VISAVIS_COMMIT"), "; ", env!("VISAVIS_FEATURES"), ")");
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| {
+        let is_unset = arg.get_env().is_some_and(is_empty);
+        if is_unset { arg.env(None::<&'static str>) } else { arg }
+    });
+    command.mut_subcommands(without_empty_variables)
+}
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -60,8 +67,17 @@ pub enum CliCommand {
     Call(CallArgs),
     /// Wait for a call and answer it.
     Answer(AnswerArgs),
+    /// Your link, and the people you know or keep out.
+    #[command(subcommand)]
+    Contact(ContactCommand),
     /// List cameras, microphones and speakers.
     Devices(JsonArgs),
+    /// What protects the keys of this profile, and how to change it.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// The account at the server: its second factor, and its end.
+    #[command(subcommand)]
+    Account(AccountCliCommand),
     /// Look at everything that a call needs, and say what is wrong and what to do.
     Doctor(DoctorArgs),
     /// See a call on this machine: a server, you, and Mirror, a bot that answers with a picture and sound of its own.
@@ -110,6 +126,11 @@ pub struct MediaArgs {
     /// learns this machine's address. By default as `hide_address` of the settings says; direct, if it says nothing.
     #[arg(long, env = "VISAVIS_PATH", value_enum)]
     pub path: Option<PathArg>,
+    /// Put a modelled link before this side's call: a profile (perfect, home-wifi, bad-wifi, lte-driving, umts, satellite,
+    /// blackout), a recorded trace in mahimahi's format for what is sent, or options such as rate=2mbit,delay=20ms,loss=2%.
+    /// Each holds for both directions; up.delay=… for what is sent, down.delay=… for what is received.
+    #[arg(long, value_name = "PROFILE|TRACE|OPTIONS", value_parser = parse_link)]
+    pub link: Option<Arc<LinkConfig>>,
     /// What to say: a WAV file (repeated), the system's microphone or one by name, or nothing. By default the microphone
     /// of the settings; the system's, if none is chosen there.
     #[arg(long, env = "VISAVIS_MIC", value_name = "FILE.wav|device[:NAME]|none", value_parser = parse_sound)]
@@ -122,7 +143,8 @@ pub struct MediaArgs {
     #[arg(long)]
     pub raw_mic: bool,
     /// One line for each frame sent and shown: `side,frame_id,capture_time_s,present_time_s,boundary` (CSV). What is shown
-    /// is drawn offscreen for that; the boundary is `gpu_done`, or `decoded` where nothing can be drawn.
+    /// is drawn offscreen for that; the boundary is `gpu_done`, or `decoded` where nothing can be drawn. Behind it
+    /// `capture_to_present_ms,clock_offset_ms,clock_error_ms`: how long it took, by the peer's clock as far as that is known.
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,
     /// Write what is shown to a y4m file.
@@ -139,19 +161,79 @@ pub struct MediaArgs {
 /// Options of `call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
-    /// Whom: `name@host`.
-    pub handle: Handle,
+    /// Whom: their link, which makes them a contact, or `name@host`.
+    #[arg(value_name = "LINK|HANDLE")]
+    pub whom: Whom,
     /// Picture and sound.
     #[command(flatten)]
     pub media: MediaArgs,
 }
 
+/// Somebody who is to be called.
+#[derive(Clone, Debug)]
+pub struct Whom {
+    /// Their handle.
+    pub handle: Handle,
+    /// Their link, if that was given.
+    pub link: Option<ContactLink>,
+}
+
+impl FromStr for Whom {
+    type Err = ContactError;
+
+    fn from_str(text: &str) -> Result<Self, ContactError> {
+        if ContactLink::is_meant(text) {
+            let link: ContactLink = text.parse()?;
+            return Ok(Self { handle: link.handle.clone(), link: Some(link) });
+        }
+        Ok(Self { handle: text.parse()?, link: None })
+    }
+}
+
+/// The people this profile knows.
+#[derive(Debug, Subcommand)]
+pub enum ContactCommand {
+    /// Print your link: whoever has it may call you, and knows that it is you.
+    Link {
+        /// Make another; the old one lets nobody call any more.
+        #[arg(long)]
+        renew: bool,
+    },
+    /// Keep somebody as a contact.
+    Add {
+        /// Their link, or `name@host`.
+        #[arg(value_name = "LINK|HANDLE")]
+        whom: String,
+    },
+    /// List contacts, strangers who called, and who is blocked.
+    List(JsonArgs),
+    /// Forget a contact.
+    Remove {
+        /// Whom: `name@host`.
+        handle: Handle,
+    },
+    /// Shut somebody out: they never ring, and learn nothing. Your link is renewed if they were a contact.
+    Block {
+        /// Whom: `name@host`.
+        handle: Handle,
+    },
+    /// Let somebody in again.
+    Unblock {
+        /// Whom: `name@host`.
+        handle: Handle,
+    },
+}
+
 /// Options of `answer`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct AnswerArgs {
-    /// Accept whoever calls, without asking anybody. This is your consent.
+    /// Accept whoever may call, without asking anybody. This is your consent.
     #[arg(long)]
     pub auto_accept: bool,
+    /// Let strangers call too: neither contacts nor holders of your link. Otherwise they are written down only.
+    #[arg(long)]
+    pub accept_strangers: bool,
     /// Take one call, then end.
     #[arg(long)]
     pub once: bool,
@@ -199,11 +281,101 @@ pub struct DemoArgs {
     pub json: Option<PathBuf>,
 }
 
+/// What can be done about an account.
+#[derive(Debug, Subcommand)]
+pub enum AccountDevicesCommand {
+    /// List the devices of the account.
+    Devices(JsonArgs),
+    /// Write the recovery kit, which brings the account to a new device when all others are lost. The account's root leaves
+    /// this device with it.
+    ExportKit {
+        /// A new file; `-` is standard output.
+        file: PathBuf,
+    },
+    /// Bring an account to this new profile by its recovery kit.
+    ImportKit {
+        /// The file of the kit, or what was typed from its print; `-` is standard input.
+        file: PathBuf,
+    },
+    /// Shut a lost device out of the account.
+    Revoke {
+        /// Its number as `devices` shows it, or the beginning.
+        device: String,
+        /// Sign with the recovery kit, whose word a thief's device cannot undo.
+        #[arg(long, value_name = "FILE")]
+        kit: Option<PathBuf>,
+    },
+    /// Make this new profile a device of an account: shows a code for `add-device`, and waits.
+    Link {
+        /// The server of the account, address with key.
+        #[arg(long, env = "VISAVIS_SERVER", value_name = "ADDR")]
+        server: String,
+    },
+    /// Take a new device into the account.
+    AddDevice {
+        /// What `link` shows on the new device.
+        code: String,
+        /// The recovery kit, if this device does not have the account's root any more.
+        #[arg(long, value_name = "FILE")]
+        kit: Option<PathBuf>,
+    },
+    /// Overwrite and remove the keys and all else of this profile.
+    Wipe {
+        /// Really.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What can be done about the protection of a profile.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Say who it is and what protects it.
+    Status(JsonArgs),
+    /// Ask for a passphrase at each start, from now on; or change it. `VISAVIS_PASSPHRASE` and `VISAVIS_NEW_PASSPHRASE` answer
+    /// for a script.
+    Passphrase,
+    /// Put the key into the system's keyring.
+    Keyring,
+    /// Ask for no passphrase any more: the key lies in a file that only your user can read.
+    NoPassphrase,
+}
+
+/// What can be done with the account at the server.
+#[derive(Debug, Subcommand)]
+pub enum AccountCliCommand {
+    /// Its devices and its recovery kit.
+    #[command(flatten)]
+    Devices(AccountDevicesCommand),
+    /// A second factor for what the server does with the account: codes of an authenticator app.
+    #[command(subcommand)]
+    Totp(TotpCommand),
+    /// Delete the account at the server, and the keys of this profile. Asks first; with a second factor for a code too.
+    Delete {
+        /// Do not ask whether you mean it.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What can be done with the second factor. Codes are read from standard input.
+#[derive(Debug, Subcommand)]
+pub enum TotpCommand {
+    /// Say whether it is on.
+    Status(JsonArgs),
+    /// Show a secret for the app, ask for the first code, then print the recovery codes, once.
+    Enable,
+    /// Ask for a code, then do without a second factor.
+    Disable,
+}
+
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     /// A whole call on this machine: two clients and a server through real sockets, every frame from capture to GPU.
-    Call(BenchCallArgs),
+    Call(Box<BenchCallArgs>),
+    /// The same call over one bad network after the other: one table, with what is to be reached and a report with plots.
+    Network(Box<BenchNetworkArgs>),
     /// Bringing a picture to the GPU and drawing it: planes by two ways of uploading against ready-made RGBA.
     Render(BenchRenderArgs),
 }
@@ -224,7 +396,7 @@ pub struct BenchCallArgs {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub fps: u32,
     /// What is shown: `pattern`, or a y4m file.
-    #[arg(long, value_name = "pattern|FILE.y4m", default_value = "pattern", value_parser = parse_source)]
+    #[arg(long, value_name = "pattern|FILE.y4m", default_value = "pattern", value_parser = parse_picture)]
     pub source: VideoChoice,
     /// AV1 encoder.
     #[arg(long, value_enum, default_value_t = EncoderArg::Auto)]
@@ -241,15 +413,27 @@ pub struct BenchCallArgs {
     /// Which way the packets go.
     #[arg(long, value_enum, default_value_t = PathArg::Direct)]
     pub path: PathArg,
+    /// Put a modelled link before the caller: see `call`.
+    #[arg(long, value_name = "PROFILE|TRACE|OPTIONS", value_parser = parse_link)]
+    pub link: Option<Arc<LinkConfig>>,
+    /// What is left out.
+    #[command(flatten)]
+    pub adaptation: AdaptationArgs,
     /// Where the pictures are shown.
     #[arg(long, value_enum, default_value_t = PresentArg::Offscreen)]
     pub present: PresentArg,
+    /// The figures over the call, with `--present window`: to measure what they cost.
+    #[arg(long, value_enum, default_value_t = HudArg::Off)]
+    pub hud: HudArg,
     /// Fail with exit code 3 when 95 of 100 frames are not shown in this time.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = parse_limit)]
     pub max_p95_ms: Option<f64>,
     /// All figures as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// A report with plots: one HTML file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Every frame as CSV.
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -279,6 +463,27 @@ pub enum PresentArg {
     Offscreen,
     /// In the call's window.
     Window,
+}
+
+/// How much is shown over a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HudArg {
+    /// Nothing.
+    Off,
+    /// One line.
+    Line,
+    /// Everything, with graphs.
+    Full,
+}
+
+impl From<HudArg> for HudSize {
+    fn from(hud: HudArg) -> Self {
+        match hud {
+            HudArg::Off => Self::Off,
+            HudArg::Line => Self::Line,
+            HudArg::Full => Self::Full,
+        }
+    }
 }
 
 /// Which AV1 encoder.
@@ -328,6 +533,22 @@ fn parse_source(text: &str) -> Result<VideoChoice, String> {
         }
         choice => Ok(choice),
     }
+}
+
+/// A source that gives pictures at all.
+fn parse_picture(text: &str) -> Result<VideoChoice, String> {
+    match parse_source(text)? {
+        VideoChoice::None => {
+            Err("without pictures nothing is measured: give 'pattern', a y4m file, or 'device'".into())
+        }
+        choice => Ok(choice),
+    }
+}
+
+/// Milliseconds that can be held against a figure.
+fn parse_limit(text: &str) -> Result<f64, String> {
+    let limit = text.parse().map_err(|_| "give a number of milliseconds, such as 10".to_owned())?;
+    if f64::is_finite(limit) && limit > 0.0 { Ok(limit) } else { Err("give a number above zero".into()) }
 }
 
 /// `none`, `device`, `device:NAME` or a file.

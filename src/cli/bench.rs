@@ -1,18 +1,21 @@
 //! `visavis bench`: measures, prints a table, writes JSON and CSV for other programs.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, PresentArg};
-use super::checks::{check_outputs, check_sound, check_video};
+use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, HudArg, PresentArg};
+use super::bench_network::bench_network;
+use super::checks::{check_apart, check_outputs, check_sound, check_video};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::output;
 use crate::bench::call::{BenchError, CallBench, Present};
+use crate::bench::figures::Timeline;
+use crate::bench::html::call::call_page;
 use crate::bench::pair::PairError;
 use crate::bench::render;
 use crate::bench::report::{CallReport, write_csv};
@@ -24,14 +27,26 @@ use crate::render::{Gpu, RenderError};
 pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
     match command {
         BenchCommand::Call(arguments) => bench_call(arguments),
+        BenchCommand::Network(arguments) => bench_network(arguments),
         BenchCommand::Render(arguments) => bench_render(arguments),
     }
 }
 
 fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
-    let outputs = [("--json", &arguments.json), ("--csv", &arguments.csv), ("--trace", &arguments.trace)];
+    let outputs = [
+        ("--json", &arguments.json),
+        ("--html", &arguments.html),
+        ("--csv", &arguments.csv),
+        ("--trace", &arguments.trace),
+    ];
     check_outputs(outputs.map(|(option, path)| (option, path.as_deref())))?;
     check_sound(Some(&arguments.mic), Some(&arguments.speaker))?;
+    let outputs = outputs.map(|(option, path)| (option, path.as_deref()));
+    let inputs = [("--source", arguments.source.file()), ("--mic", arguments.mic.file())];
+    check_apart(&inputs, &[&outputs[..], &[("--speaker", arguments.speaker.file())]].concat())?;
+    if arguments.hud != HudArg::Off && arguments.present != PresentArg::Window {
+        return Err(CliError::new(Exit::Usage, "--hud: only a window shows figures; add --present window"));
+    }
     let (width, height) = arguments.size;
     let mut video = VideoSettings::new(width, height, arguments.fps);
     video.bitrate_kbps = arguments.bitrate.unwrap_or(video.bitrate_kbps);
@@ -45,10 +60,14 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
         microphone: arguments.mic.clone(),
         speaker: arguments.speaker.clone(),
         path: arguments.path.into(),
+        link: arguments.link.clone(),
+        adaptation: (&arguments.adaptation).into(),
         present: match arguments.present {
             PresentArg::Offscreen => Present::Offscreen,
             PresentArg::Window => Present::Window,
         },
+        hud: arguments.hud.into(),
+        trace: arguments.trace.is_some(),
         stop: Interrupt::watch(|| {})?.switch(),
     };
     let bar = progress(arguments.seconds);
@@ -65,6 +84,13 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
     }
     if let Some(path) = &arguments.json {
         output::write_json(path, &report)?;
+    }
+    if let Some(path) = &arguments.html {
+        let timeline = Timeline::new(bench.link.as_deref(), &measured);
+        write_text(path, &call_page(&report, &timeline, &measured))?;
+    }
+    if report.frames.presented == 0 {
+        return Err(CliError::failure("no picture was shown, so nothing was measured"));
     }
     match arguments.max_p95_ms {
         Some(limit) if report.p95_ms() > limit => {
@@ -85,8 +111,17 @@ fn bench_render(arguments: &BenchRenderArgs) -> Result<(), CliError> {
     arguments.json.as_deref().map_or(Ok(()), |path| output::write_json(path, &report))
 }
 
+/// Writes a document.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<(), CliError> {
+    write_file(path, |out| out.write_all(text.as_bytes()))
+}
+
 fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), CliError> {
-    let written = File::create(path).and_then(|file| write(&mut BufWriter::new(file)));
+    let written = File::create(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
     written.map_err(|error| CliError::failure(format!("{}: {error}; choose another file", path.display())))
 }
 

@@ -3,28 +3,66 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::MediaArgs;
 use super::exit::{CliError, Exit};
 use crate::capture::camera::native::NativeCameras;
 use crate::engine::config::{SoundChoice, VideoChoice, VideoSettings};
 use crate::engine::sources::check_source;
-use crate::sound::devices::{SoundKind, devices};
+use crate::sound::devices::{SoundDevice, SoundKind, devices};
 use crate::sound::{SoundError, wav};
-use crate::store::profile::Settings;
+use crate::store::profile::{Profile, Settings};
 use crate::wire::address::{Handle, ServerAddress};
 
-/// Whether the files that these options name can be written; what is there is left as it is. `-` is standard output.
+/// Whether the files that these options name can be written; what is there is left as it is. `-` is standard output, to which
+/// only the documents of figures go.
 pub fn check_outputs<'a>(outputs: impl IntoIterator<Item = (&'a str, Option<&'a Path>)>) -> Result<(), CliError> {
     let named = outputs.into_iter().filter_map(|(option, path)| Some((option, path?)));
-    for (option, path) in named.filter(|(_, path)| *path != Path::new("-")) {
+    for (option, path) in named {
+        if path == Path::new("-") {
+            if ["--json", "--stats"].contains(&option) {
+                continue;
+            }
+            return Err(CliError::new(
+                Exit::Usage,
+                format!("{option} writes to a file, not to standard output: name one"),
+            ));
+        }
         if let Err(error) = try_to_write(path) {
             let why = format!("{option} {}: {error}; choose a file in a folder that you can write to", path.display());
             return Err(CliError::new(Exit::Usage, why));
         }
     }
     Ok(())
+}
+
+/// Whether no file is named by two of these options of which one writes it: what is written would overwrite what is read, or
+/// the other's. Devices and pipes may be shared.
+pub fn check_apart(inputs: &[(&str, Option<&Path>)], outputs: &[(&str, Option<&Path>)]) -> Result<(), CliError> {
+    let place =
+        |(option, path): &(&str, Option<&Path>)| path.and_then(place_of).map(|place| ((*option).to_owned(), place));
+    let mut taken: Vec<_> = inputs.iter().filter_map(place).collect();
+    for (option, path) in outputs.iter().filter_map(place) {
+        if let Some((other, _)) = taken.iter().find(|(_, known)| *known == path) {
+            let why = format!("{other} and {option} name the same file, {}: name another for {option}", path.display());
+            return Err(CliError::new(Exit::Usage, why));
+        }
+        taken.push((option, path));
+    }
+    Ok(())
+}
+
+/// Where a file lies or will lie, whatever it is called; `-` is standard output.
+fn place_of(path: &Path) -> Option<PathBuf> {
+    if path == Path::new("-") {
+        return Some(path.into());
+    }
+    if let Ok(there) = fs::canonicalize(path) {
+        return there.is_file().then_some(there);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
 fn try_to_write(path: &Path) -> io::Result<()> {
@@ -40,8 +78,8 @@ fn try_to_write(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Says what of the asked sound files and named devices cannot be used. Without the system's own choice a call goes on;
-/// what somebody named should be there.
+/// Says what of the sound files and devices that were asked for cannot be used. Who asks for none takes what is there, and a
+/// call without sound goes on; what somebody asked for should be there.
 pub fn check_sound(microphone: Option<&SoundChoice>, speaker: Option<&SoundChoice>) -> Result<(), CliError> {
     if let Some(SoundChoice::File(path)) = microphone {
         wav::microphone(path).map_err(CliError::failure)?;
@@ -50,9 +88,13 @@ pub fn check_sound(microphone: Option<&SoundChoice>, speaker: Option<&SoundChoic
         check_outputs([("--speaker", Some(path.as_path()))])?;
     }
     for (kind, choice) in [(SoundKind::Microphone, microphone), (SoundKind::Speaker, speaker)] {
-        let Some(SoundChoice::Device(Some(name))) = choice else { continue };
-        if !devices().iter().any(|device| device.kind == kind && (device.id == *name || device.name == *name)) {
-            return Err(CliError::new(Exit::NoDevice, SoundError::NotFound(name.clone())));
+        let Some(SoundChoice::Device(wanted)) = choice else { continue };
+        let fits = |name: &String, device: &SoundDevice| device.id == *name || device.name == *name;
+        let is_wanted = |device: &SoundDevice| wanted.as_ref().is_none_or(|name| fits(name, device));
+        if !devices().iter().any(|device| device.kind == kind && is_wanted(device)) {
+            let any = if kind == SoundKind::Microphone { SoundError::NoMicrophone } else { SoundError::NoSpeaker };
+            let error = wanted.clone().map_or(any, SoundError::NotFound);
+            return Err(CliError::new(Exit::NoDevice, error));
         }
     }
     Ok(())
@@ -64,6 +106,26 @@ pub fn check_video(option: &str, source: &VideoChoice, video: VideoSettings) -> 
         VideoChoice::Device(_) => CliError::new(Exit::NoDevice, format!("{error}; or use {option} pattern or none")),
         _ => CliError::failure(error),
     })
+}
+
+/// Says what no server would take, before a profile is made for it.
+pub fn check_name(media: &MediaArgs) -> Result<(), CliError> {
+    let usage = |error: &dyn std::fmt::Display| CliError::new(Exit::Usage, error);
+    let server = media.server.as_deref().map(str::parse::<ServerAddress>).transpose().map_err(|error| usage(&error))?;
+    let host = server.as_ref().map_or("localhost", |server| server.host.as_str());
+    let name = media.name.as_deref().map(|name| Handle::new(name, host)).transpose();
+    name.map(drop).map_err(|error| usage(&error))
+}
+
+/// Says that the keys of a profile are gone which its settings speak of.
+pub fn check_keys(profile: &Profile, settings: &Settings) -> Result<(), CliError> {
+    let (Some(handle), None) = (&settings.handle, profile.identity().map_err(CliError::failure)?) else {
+        return Ok(());
+    };
+    let file = profile.folder().join("identity.sealed");
+    let remedy = "put the file back from a copy, or choose another profile with --profile";
+    let why = format!("{} is missing: the profile was {handle}, but its keys are gone; {remedy}", file.display());
+    Err(CliError::failure(why))
 }
 
 /// Who somebody becomes.
@@ -87,6 +149,13 @@ pub fn check_identity(
         if asked.is_some_and(|asked| asked.to_string() != kept) {
             let remedy = "choose another with --profile, or leave --server out";
             return Err(usage(&format!("this profile belongs to the server {kept}; {remedy}")));
+        }
+        let host = own.split_once('@').map_or("", |(_, host)| host);
+        let other =
+            media.name.as_deref().filter(|name| Handle::new(name, host).is_ok_and(|asked| asked.to_string() != *own));
+        if let Some(other) = other {
+            let remedy = "choose another with --profile, or leave --name out";
+            return Err(usage(&format!("this profile is {own}, not {other}; {remedy}")));
         }
         (own.clone(), None)
     } else {
@@ -120,12 +189,36 @@ mod tests {
     }
 
     #[test]
+    fn no_file_is_read_and_written_or_written_twice_under_whatever_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (clip, new) = (folder.path().join("clip.y4m"), folder.path().join("new"));
+        fs::write(&clip, "what was there").unwrap();
+        let same = folder.path().join("../").join(folder.path().file_name().unwrap()).join("clip.y4m");
+        let (also_new, none) = (folder.path().join("./new"), Path::new("/dev/null"));
+        let check = |input: &Path, first: &Path, second: &Path| {
+            check_apart(&[("--in", Some(input))], &[("--one", Some(first)), ("--other", Some(second))])
+        };
+        for (first, second, options) in [
+            (same.as_path(), new.as_path(), ["--in", "--one"]),
+            (new.as_path(), also_new.as_path(), ["--one", "--other"]),
+        ] {
+            let error = check(&clip, first, second).unwrap_err();
+            assert_eq!(error.code(), Exit::Usage as u8);
+            assert!(options.iter().all(|option| error.to_string().contains(option)), "{error}");
+        }
+        assert!(check(&clip, Path::new("-"), Path::new("-")).is_err());
+        check(&clip, none, none).unwrap();
+        check(&clip, &new, Path::new("-")).unwrap();
+    }
+
+    #[test]
     fn looking_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (kept, new) = (folder.path().join("kept"), folder.path().join("new"));
         fs::write(&kept, "what was there").unwrap();
         let outputs = [("--json", Some(Path::new("-"))), ("--csv", Some(&kept)), ("--trace", Some(&new))];
         check_outputs(outputs).unwrap();
+        assert!(check_outputs([("--csv", Some(Path::new("-")))]).is_err());
         assert_eq!(fs::read_to_string(&kept).unwrap(), "what was there");
         assert!(!new.exists());
     }

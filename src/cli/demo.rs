@@ -8,7 +8,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use super::args::DemoArgs;
-use super::checks::check_outputs;
+use super::checks::{check_apart, check_outputs};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::{bench, output};
@@ -19,12 +19,12 @@ use crate::bench::viewer::Viewer;
 use crate::call::UserConsent;
 use crate::capture::camera::CameraSystem;
 use crate::capture::camera::native::NativeCameras;
-use crate::engine::config::{EngineConfig, SoundChoice, VideoChoice, VideoSettings};
-use crate::engine::handle::{CallView, Command};
+use crate::engine::config::{Adaptation, EngineConfig, SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::handle::{CallView, Command, Snapshot};
 use crate::media::SAMPLE_RATE_HZ;
 use crate::net::PathPolicy;
 use crate::render::Gpu;
-use crate::ui;
+use crate::ui::{self, HudSize, WindowError};
 
 /// Size of the offscreen window in pixels.
 const WINDOW: (u32, u32) = (1280, 760);
@@ -37,7 +37,9 @@ const MELODY_HZ: [f32; 4] = [440.0, 554.37, 659.26, 880.0];
 pub fn demo(arguments: &DemoArgs) -> Result<(), CliError> {
     let is_offscreen = arguments.offscreen || !has_screen();
     if is_offscreen {
-        check_outputs([("--picture", Some(arguments.picture.as_path())), ("--json", arguments.json.as_deref())])?;
+        let outputs = [("--picture", Some(arguments.picture.as_path())), ("--json", arguments.json.as_deref())];
+        check_outputs(outputs)?;
+        check_apart(&[], &outputs)?;
     }
     let folder = tempfile::Builder::new().prefix("visavis-demo-").tempdir().map_err(CliError::failure)?;
     let melody = folder.path().join("mirror.wav");
@@ -75,6 +77,8 @@ fn in_window(mirror: EngineConfig) -> Result<(), CliError> {
     pair.shutdown();
     match shown {
         Ok(Ok(())) => interrupt.check(),
+        // Offscreen it is drawn by the same GPU.
+        Ok(Err(error @ WindowError::NoGpu(_))) => Err(CliError::new(Exit::NoDevice, error)),
         Ok(Err(error)) => Err(CliError::new(
             Exit::NoDevice,
             format!("{error}. `visavis demo --offscreen` shows the same call without a window"),
@@ -98,7 +102,11 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         microphone: SoundChoice::None,
         speaker: SoundChoice::None,
         path: PathPolicy::Direct,
+        link: None,
+        adaptation: Adaptation::default(),
         present: Present::Offscreen,
+        hud: HudSize::Off,
+        trace: false,
         stop: Interrupt::watch(|| {})?.switch(),
     };
     eprintln!("No screen: the call window is drawn offscreen for {} seconds.", arguments.seconds);
@@ -143,11 +151,14 @@ fn answer_all(mirror: &mut Endpoint, over: &AtomicBool) -> Result<(), PairError>
         let snapshot = mirror
             .handle
             .wait_for(Some(NAP), |now| matches!(now.call, CallView::Incoming { .. } | CallView::Ended { .. }));
-        match snapshot.ok_or(PairError::Stopped)?.call {
+        let snapshot = snapshot.ok_or(PairError::Stopped)?;
+        let call = snapshot.call_number;
+        match snapshot.call {
             CallView::Incoming { .. } => {
-                mirror.send(Command::Accept { video: true, consent: UserConsent::given_by_person() })?;
-                let waiting = |now: &crate::engine::handle::Snapshot| !matches!(now.call, CallView::Incoming { .. });
-                mirror.handle.wait_for(Some(NAP), waiting).ok_or(PairError::Stopped)?;
+                mirror.send(Command::Accept { call, video: true, consent: UserConsent::given_by_person() })?;
+                let answered =
+                    |now: &Snapshot| !matches!(now.call, CallView::Incoming { .. }) || now.call_number != call;
+                mirror.handle.wait_for(Some(NAP), answered).ok_or(PairError::Stopped)?;
             }
             CallView::Ended { .. } => mirror.send(Command::Dismiss)?,
             _ => {}

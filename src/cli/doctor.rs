@@ -1,7 +1,7 @@
 //! `visavis doctor`: looks at everything that a call needs and says in words what is wrong and what to do.
 //!
-//! Exit codes: 0 a call can be held (what is only missed is a warning: camera, microphone or speaker), 1 nothing can be
-//! drawn or the clock is wrong, 4 there is no camera, no microphone and no speaker, 5 no network or no server.
+//! Exit codes: 0 a call can be held (what is only missed is a warning: camera, microphone or speaker), 1 the clock is
+//! wrong, 4 nothing can be drawn, or there is no camera, no microphone and no speaker, 5 no network or no server.
 //!
 //! What Mesa and ALSA say on standard error beside our words stays: only their own variables or handlers silence them,
 //! and to set those in a running process is unsafe code. ALSA is not asked where it can know nothing.
@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::args::{DoctorArgs, ProfileArgs};
 use super::exit::{CliError, Exit};
+use super::interrupt::Interrupt;
 use super::output;
 use crate::call::{CaptureGrant, UserConsent};
 use crate::capture::camera::native::NativeCameras;
@@ -76,14 +77,17 @@ struct Report {
 
 /// Looks at everything. A camera is opened for a moment, to see whether it can be; no picture is taken.
 pub fn doctor(profile: &ProfileArgs, arguments: &DoctorArgs) -> Result<(), CliError> {
+    // There is nothing to finish.
+    let _interrupt = Interrupt::watch(|| std::process::exit(i32::from(Exit::Interrupted as u8)))?;
     let mut checks = vec![check_gpu(), check_camera()];
     checks.extend(check_sound());
     checks.push(check_clock(clock::unix_now()));
     checks.push(check_network());
     checks.push(check_server(profile, arguments));
     let exit = exit_of(&checks);
+    let is_drawn = checks.iter().all(|it| it.part != Part::Gpu || it.state != State::Failed);
     if arguments.output.json {
-        output::write_json("-".as_ref(), &Report { schema: 1, version: env!("CARGO_PKG_VERSION"), checks })?;
+        output::write_json("-".as_ref(), &Report { schema: 1, version: crate::VERSION, checks })?;
     } else {
         let line = |Check { part, state, words }: &Check| {
             let (part, state) = (format!("{part:?}").to_lowercase(), format!("{state:?}").to_lowercase());
@@ -93,7 +97,7 @@ pub fn doctor(profile: &ProfileArgs, arguments: &DoctorArgs) -> Result<(), CliEr
     }
     match exit {
         Exit::Success => Ok(()),
-        Exit::NoDevice => Err(CliError::new(exit, "there is no camera, no microphone and no speaker")),
+        Exit::NoDevice if is_drawn => Err(CliError::new(exit, "there is no camera, no microphone and no speaker")),
         _ => Err(CliError::new(exit, "no call can be held from here; see what failed above")),
     }
 }
@@ -101,8 +105,10 @@ pub fn doctor(profile: &ProfileArgs, arguments: &DoctorArgs) -> Result<(), CliEr
 fn exit_of(checks: &[Check]) -> Exit {
     let failed = |parts: &[Part]| checks.iter().any(|it| it.state == State::Failed && parts.contains(&it.part));
     let missing = |part| checks.iter().any(|it| it.part == part && it.state != State::Ok);
-    if failed(&[Part::Gpu, Part::Clock]) {
+    if failed(&[Part::Clock]) {
         Exit::Failure
+    } else if failed(&[Part::Gpu]) {
+        Exit::NoDevice
     } else if failed(&[Part::Network, Part::Server]) {
         Exit::NoNetwork
     } else if [Part::Camera, Part::Microphone, Part::Speaker].into_iter().all(missing) {
@@ -202,7 +208,7 @@ fn check_server(profile: &ProfileArgs, arguments: &DoctorArgs) -> Check {
     let check = |state, words: String| Check { part: Part::Server, state, words };
     let known = match &arguments.server {
         Some(server) => Ok(Some(server.clone())),
-        None => profile.open().and_then(|profile| profile.settings().map_err(CliError::failure)).map(|it| it.server),
+        None => profile.known_server(),
     };
     let server = match known {
         Ok(Some(server)) => server,
@@ -260,7 +266,7 @@ mod tests {
     fn what_makes_a_call_impossible_decides_first() {
         let devices = [Part::Camera, Part::Microphone, Part::Speaker].map(|part| check(part, State::Warning));
         let with = |part| exit_of(&[devices.to_vec(), vec![check(part, State::Failed)]].concat());
-        assert_eq!(with(Part::Gpu), Exit::Failure);
+        assert_eq!(with(Part::Gpu), Exit::NoDevice, "as the bench and the demo say it");
         assert_eq!(with(Part::Clock), Exit::Failure);
         assert_eq!(with(Part::Network), Exit::NoNetwork);
         assert_eq!(with(Part::Server), Exit::NoNetwork);

@@ -16,7 +16,7 @@ pub enum Exit {
     ThresholdMissed = 3,
     /// A device that was asked for is missing.
     NoDevice = 4,
-    /// The network or the server cannot be reached.
+    /// The network or the server cannot be reached, or the server refuses.
     NoNetwork = 5,
     /// Ctrl-C.
     Interrupted = 130,

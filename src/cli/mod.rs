@@ -1,17 +1,26 @@
 //! The command line, one file a subcommand. Data goes to stdout, log and progress to stderr.
 
+mod account;
+mod account_devices;
 mod args;
 mod bench;
+mod bench_network;
 mod call;
 mod checks;
+mod contact;
 mod demo;
 mod devices;
 mod doctor;
 mod exit;
 mod frame_log;
 mod interrupt;
+mod link;
+mod one_way;
 mod output;
+mod passphrase;
+mod profile;
 mod recorder;
+mod terminal;
 mod window;
 mod witness;
 
@@ -49,8 +58,11 @@ pub fn run(cli: &Cli) -> Result<(), CliError> {
     match command {
         CliCommand::Call(arguments) => call::call(&cli.profile, arguments),
         CliCommand::Answer(arguments) => call::answer(&cli.profile, arguments),
+        CliCommand::Contact(command) => contact::contact(&cli.profile, command),
         CliCommand::Devices(arguments) => devices::devices(arguments),
         CliCommand::Doctor(arguments) => doctor::doctor(&cli.profile, arguments),
+        CliCommand::Account(command) => account::account(&cli.profile, command),
+        CliCommand::Profile(command) => profile::profile(&cli.profile, command),
         CliCommand::Demo(arguments) => demo::demo(arguments),
         CliCommand::Bench(command) => bench::bench(command),
         CliCommand::Completions { shell } => {

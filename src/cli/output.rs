@@ -28,6 +28,11 @@ pub fn tell(text: &str, json: Option<&Path>) -> Result<(), CliError> {
     say(text)
 }
 
+/// Writes `value` to standard output.
+pub fn say_json(value: &impl Serialize) -> Result<(), CliError> {
+    write_json(Path::new("-"), value)
+}
+
 /// Writes `value` to `path`; `-` is standard output.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CliError> {
     let mut text = serde_json::to_string_pretty(value).map_err(CliError::failure)?;

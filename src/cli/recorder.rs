@@ -4,45 +4,27 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use crate::media::{Picture, Plane, Range};
+use crate::media::{Picture, Plane, Range, Scaler};
 
-/// A recording. Pictures of another size than the first are left out and counted.
+/// A recording. Pictures of another size than the first are brought to its size.
 pub struct Recorder {
     out: BufWriter<File>,
     fps: u32,
     size: Option<(u32, u32)>,
-    left_out: u64,
+    scaler: Scaler,
 }
 
 impl Recorder {
     /// Begins a recording at `path` that claims `fps` pictures a second.
     pub fn create(path: &Path, fps: u32) -> io::Result<Self> {
-        Ok(Self { out: BufWriter::new(File::create(path)?), fps, size: None, left_out: 0 })
+        Ok(Self { out: BufWriter::new(File::create(path)?), fps, size: None, scaler: Scaler::new(1) })
     }
 
     /// Adds a picture.
     pub fn add(&mut self, picture: &Picture) -> io::Result<()> {
-        let size = (picture.width(), picture.height());
-        match self.size {
-            None => {
-                let (chroma, range) = match picture.colour().range {
-                    Range::Full => ("420jpeg", "FULL"),
-                    Range::Limited => ("420mpeg2", "LIMITED"),
-                };
-                let (width, height) = size;
-                writeln!(
-                    self.out,
-                    "YUV4MPEG2 W{width} H{height} F{}:1 Ip A1:1 C{chroma} XCOLORRANGE={range}",
-                    self.fps
-                )?;
-                self.size = Some(size);
-            }
-            Some(first) if first != size => {
-                self.left_out += 1;
-                return Ok(());
-            }
-            Some(_) => {}
-        }
+        let size = if let Some(size) = self.size { size } else { self.begin(picture)? };
+        let unscaled = || io::Error::other("a picture cannot be brought to the recording's size");
+        let picture = self.scaler.scale(picture, size).ok_or_else(unscaled)?;
         writeln!(self.out, "FRAME")?;
         for plane in Plane::ALL {
             for row in picture.rows(plane) {
@@ -52,10 +34,19 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes what is still in memory; gives the number of pictures left out.
-    pub fn finish(mut self) -> io::Result<u64> {
-        self.out.flush()?;
-        Ok(self.left_out)
+    /// Writes what is still in memory.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn begin(&mut self, picture: &Picture) -> io::Result<(u32, u32)> {
+        let (chroma, range) = match picture.colour().range {
+            Range::Full => ("420jpeg", "FULL"),
+            Range::Limited => ("420mpeg2", "LIMITED"),
+        };
+        let (width, height) = (picture.width(), picture.height());
+        writeln!(self.out, "YUV4MPEG2 W{width} H{height} F{}:1 Ip A1:1 C{chroma} XCOLORRANGE={range}", self.fps)?;
+        Ok(*self.size.insert((width, height)))
     }
 }
 
@@ -65,7 +56,7 @@ mod tests {
     use crate::media::{Colour, PicturePool};
 
     #[test]
-    fn a_recording_has_a_header_and_all_samples() {
+    fn a_recording_has_a_header_and_all_samples_at_one_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("call.y4m");
         let mut pool = PicturePool::new(2);
@@ -74,10 +65,10 @@ mod tests {
             let picture = pool.acquire(width, height, Colour::default()).unwrap();
             recorder.add(&pool.finish(picture)).unwrap();
         }
-        assert_eq!(recorder.finish().unwrap(), 1);
+        recorder.finish().unwrap();
         let bytes = std::fs::read(&path).unwrap();
         let header = b"YUV4MPEG2 W5 H3 F30:1 Ip A1:1 C420mpeg2 XCOLORRANGE=LIMITED\n";
         assert!(bytes.starts_with(header));
-        assert_eq!(bytes.len(), header.len() + 2 * (b"FRAME\n".len() + 15 + 6 + 6));
+        assert_eq!(bytes.len(), header.len() + 3 * (b"FRAME\n".len() + 15 + 6 + 6));
     }
 }

@@ -16,7 +16,7 @@ const START: Duration = Duration::from_secs(2);
 
 /// Opens the window over a profile and stays until it is closed. A call that runs then is hung up.
 pub fn window(profile: &ProfileArgs) -> Result<(), CliError> {
-    let profile = profile.open()?;
+    let profile = profile.open_as_it_is()?;
     let (engine, mut handle) = Engine::start(profile, EngineConfig::default()).map_err(CliError::failure)?;
     if handle.wait_for(Some(START), |now| now.started).is_none() {
         return Err(call::stopped(engine));

@@ -5,16 +5,17 @@
 //! rest of the call. On a machine that cannot draw the boundary is `decoded`, and each line of the log says so.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::MediaArgs;
 use super::exit::{CliError, Exit};
+use super::one_way::{OneWay, OneWayStats};
 use super::{FrameLog, Recorder};
 use crate::engine::clock;
 use crate::engine::handle::EngineHandle;
-use crate::media::{Doorbell, Stage, VideoFrame};
+use crate::media::{ClockOffset, Doorbell, FrameId, Stage, Stamps, VideoFrame};
 use crate::render::{Gpu, Presenter, RenderError};
 
 /// Longest wait for what the GPU still draws when the call is over.
@@ -39,10 +40,16 @@ pub fn open_gpu(media: &MediaArgs) -> Result<Option<Gpu>, CliError> {
 pub struct Witness {
     log: Option<FrameLog>,
     recorder: Option<Recorder>,
+    /// Where they lie.
+    log_path: PathBuf,
+    recorder_path: PathBuf,
     presenter: Option<Presenter>,
     /// Pictures that the GPU still draws.
     drawing: usize,
     bell: Arc<Doorbell>,
+    figures: OneWay,
+    /// The peer's clock, as it is known now.
+    pub clock: Option<ClockOffset>,
 }
 
 impl Witness {
@@ -57,51 +64,65 @@ impl Witness {
             recorder.map(|path| Recorder::create(path, media.fps).map_err(|error| named(path, error))).transpose()?;
         let presenter = gpu.filter(|_| log.is_some()).map(|gpu| Presenter::new(gpu.clone(), Arc::clone(bell)));
         let presenter = presenter.transpose().map_err(CliError::failure)?;
-        Ok(Self { log, recorder, presenter, drawing: 0, bell: Arc::clone(bell) })
+        let log_path = media.frame_log.clone().unwrap_or_default();
+        let recorder_path = media.record.clone().unwrap_or_default();
+        Ok(Self {
+            log,
+            recorder,
+            log_path,
+            recorder_path,
+            presenter,
+            drawing: 0,
+            bell: Arc::clone(bell),
+            figures: OneWay::default(),
+            clock: None,
+        })
     }
 
     /// Takes what has come since; to be called whenever the bell rang.
     pub fn serve(&mut self, handle: &mut EngineHandle) -> Result<(), CliError> {
         while let Some(frame) = handle.sent.pop() {
             if let Some(log) = &mut self.log {
-                log.sent(frame.id, &frame.stamps).map_err(CliError::failure)?;
+                log.sent(frame.id, &frame.stamps).map_err(full(&self.log_path))?;
             }
         }
         self.collect()?;
+        while let Some(late) = handle.late.pop() {
+            self.figures.add(&late);
+        }
         // What comes while the GPU is behind stays in its slot, for a newer one to take its place.
         while self.presenter.as_ref().is_none_or(Presenter::has_room)
             && let Some(frame) = handle.remote.take()
         {
             if let Some(recorder) = &mut self.recorder {
-                recorder.add(&frame.picture).map_err(CliError::failure)?;
+                recorder.add(&frame.picture).map_err(full(&self.recorder_path))?;
             }
             self.show(frame)?;
         }
         Ok(())
     }
 
-    /// Waits for what is still being drawn, and ends the files.
-    pub fn finish(mut self) -> Result<(), CliError> {
+    /// Waits for what is still being drawn, and ends the files: each of them, also if the other cannot be. Gives how long the
+    /// peer's pictures took.
+    pub fn finish(mut self) -> (OneWayStats, Result<(), CliError>) {
+        let drawn = self.await_drawn();
+        let logged = self.log.map_or(Ok(()), |log| log.finish().map_err(full(&self.log_path)));
+        let recorded = self.recorder.map_or(Ok(()), |recorder| recorder.finish().map_err(full(&self.recorder_path)));
+        (self.figures.finish(), drawn.and(logged).and(recorded))
+    }
+
+    fn await_drawn(&mut self) -> Result<(), CliError> {
         let deadline = clock::now() + LAST_PICTURE;
         while self.drawing > 0 && clock::now() < deadline {
             self.bell.wait(Some(LAST_PICTURE));
             self.collect()?;
-        }
-        if let Some(log) = self.log {
-            log.finish().map_err(CliError::failure)?;
-        }
-        if let Some(recorder) = self.recorder {
-            recorder.finish().map_err(CliError::failure)?;
         }
         Ok(())
     }
 
     fn show(&mut self, frame: VideoFrame) -> Result<(), CliError> {
         let Some(presenter) = &mut self.presenter else {
-            return self
-                .log
-                .as_mut()
-                .map_or(Ok(()), |log| log.shown(frame.id, &frame.stamps, Stage::Decoded).map_err(CliError::failure));
+            return self.note(frame.id, &frame.stamps, Stage::Decoded);
         };
         match presenter.show(frame) {
             Ok(()) => self.drawing += 1,
@@ -112,11 +133,11 @@ impl Witness {
 
     /// Notes the pictures that the GPU has finished.
     fn collect(&mut self) -> Result<(), CliError> {
-        while let (Some(presenter), Some(log)) = (&mut self.presenter, &mut self.log) {
+        while let Some(presenter) = &mut self.presenter {
             match presenter.poll_shown() {
                 Ok(Some((id, stamps))) => {
                     self.drawing -= 1;
-                    log.shown(id, &stamps, Stage::GpuDone).map_err(CliError::failure)?;
+                    self.note(id, &stamps, Stage::GpuDone)?;
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => self.draw_no_more(&error),
@@ -125,9 +146,21 @@ impl Witness {
         Ok(())
     }
 
+    /// A picture passed the boundary.
+    fn note(&mut self, id: FrameId, stamps: &Stamps, boundary: Stage) -> Result<(), CliError> {
+        self.figures.shown(id, *stamps, boundary, self.clock);
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.shown(id, stamps, boundary, self.clock).map_err(full(&self.log_path))
+    }
+
     /// The call outlives its GPU, and pictures that are too large for it.
     fn draw_no_more(&mut self, error: &RenderError) {
         eprintln!("from here on the frame log says when pictures were decoded, not when they were drawn: {error}");
         (self.presenter, self.drawing) = (None, 0);
     }
+}
+
+/// A file that cannot be written any further.
+fn full(path: &Path) -> impl Fn(io::Error) -> CliError {
+    move |error| CliError::failure(format!("{}: {error}; make room, or name another file", path.display()))
 }

@@ -54,6 +54,20 @@ pub struct FrameRequest {
     pub bitrate_kbps: u32,
     /// Make this one a keyframe.
     pub keyframe: bool,
+    /// The newest frame that the other side is known to be able to predict from, which is kept for that; none: not known.
+    pub acknowledged: Option<FrameId>,
+    /// What came after the acknowledged frame may be lost: predict from that one. An encoder that cannot makes a keyframe.
+    pub from_acknowledged: bool,
+    /// The same, but nothing is lost for certain: an encoder that cannot goes on as usual.
+    pub prefer_acknowledged: bool,
+}
+
+impl FrameRequest {
+    /// The next frame at a rate, predicted from the one before it.
+    #[must_use]
+    pub const fn at(bitrate_kbps: u32) -> Self {
+        Self { bitrate_kbps, keyframe: false, acknowledged: None, from_acknowledged: false, prefer_acknowledged: false }
+    }
 }
 
 /// A frame that came out of an encoder.
@@ -63,6 +77,10 @@ pub struct CodedFrame {
     pub id: FrameId,
     /// Whether decoding can start here.
     pub keyframe: bool,
+    /// The frame that it is predicted from; none for a keyframe.
+    pub reference: Option<FrameId>,
+    /// How coarse it is: AV1's base quantiser index, 0 to 255.
+    pub quantiser: u8,
     /// One temporal unit, low-overhead OBU format.
     pub data: Vec<u8>,
 }
@@ -80,6 +98,10 @@ pub trait VideoEncoder: Send {
         request: FrameRequest,
         out: &mut Vec<CodedFrame>,
     ) -> Result<(), CodecError>;
+
+    /// Goes on with pictures of another size, without a keyframe where the format allows it. False: it cannot, and a new
+    /// encoder is needed.
+    fn resize(&mut self, width: u32, height: u32) -> Result<bool, CodecError>;
 
     /// Frames put in that have not come out: the depth it holds back, 0 for a live encoder.
     fn held_frames(&self) -> usize;

@@ -247,6 +247,47 @@ mod tests {
         assert!(with_copy < 0.5 * alone, "error {with_copy} with the copy, {alone} without");
     }
 
+    /// Energy of the error over that of the sound, in the blocks that were lost: this share, in bursts of this many on
+    /// average; bursts of one never follow each other. With the copy in the next packet where that has come, and without.
+    fn error_under_loss(loss: f64, burst: f64) -> [f32; 2] {
+        let mut random = crate::sim::random::Random::new(7);
+        let mut chance = |chance: f64| random.below(1_000_000) < (chance * 1e6) as u64;
+        let mut encoder = OpusEncoder::open().unwrap();
+        let packets: Vec<_> = (0..1_000).map(|block| encoder.encode(&voice(block)).unwrap()).collect();
+        let mut is_bad = false;
+        let mut next = || {
+            is_bad = if is_bad { !chance(1.0 / burst) } else { chance(loss / (1.0 - loss) / burst) };
+            is_bad
+        };
+        let lost: Vec<bool> = packets.iter().map(|_| next()).collect();
+        [true, false].map(|with_copy| {
+            let (mut whole, mut decoder) = (OpusDecoder::open().unwrap(), OpusDecoder::open().unwrap());
+            let (mut error, mut energy) = (0.0, 0.0);
+            for (at, packet) in packets.iter().enumerate() {
+                let (mut expected, mut out) = ([0.0; AUDIO_BLOCK_SAMPLES], [0.0; AUDIO_BLOCK_SAMPLES]);
+                whole.decode(packet, &mut expected).unwrap();
+                if !lost[at] {
+                    decoder.decode(packet, &mut out).unwrap();
+                    continue;
+                }
+                let next = packets.get(at + 1).filter(|_| with_copy && lost.get(at + 1) == Some(&false));
+                decoder.conceal(next.map(Vec::as_slice), &mut out).unwrap();
+                error += expected.iter().zip(&out).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+                energy += expected.iter().map(|a| a * a).sum::<f32>();
+            }
+            error / energy
+        })
+    }
+
+    #[test]
+    fn at_five_and_ten_percent_loss_the_copies_are_worth_their_bytes() {
+        for (loss, burst, share) in [(0.05, 1.0, 0.6), (0.1, 1.0, 0.6), (0.05, 3.0, 1.0)] {
+            let [with, without] = error_under_loss(loss, burst);
+            println!("loss {loss} in bursts of {burst}: error {with:.3} with copies, {without:.3} without");
+            assert!(with < share * without, "{loss} {burst}: {with} {without}");
+        }
+    }
+
     #[test]
     fn a_long_gap_fades_to_silence() {
         let (mut encoder, mut decoder) = (OpusEncoder::open().unwrap(), OpusDecoder::open().unwrap());

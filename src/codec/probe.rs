@@ -40,7 +40,7 @@ fn try_one(
     now: &impl Fn() -> Timestamp,
 ) -> Result<Option<Duration>, CodecError> {
     let mut encoder = kind.open(&VideoEncoderConfig { threads: kind.threads(), ..*config })?;
-    let request = FrameRequest { bitrate_kbps: config.bitrate_kbps, keyframe: false };
+    let request = FrameRequest::at(config.bitrate_kbps);
     let mut out = Vec::new();
     let began = now();
     let mut warm = began;

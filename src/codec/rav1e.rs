@@ -35,6 +35,8 @@ pub struct Rav1eEncoder {
     /// Frames put into `context` so far.
     frames: u32,
     held: VecDeque<FrameId>,
+    /// The frame that came out last.
+    previous: Option<FrameId>,
 }
 
 impl Rav1eEncoder {
@@ -44,7 +46,13 @@ impl Rav1eEncoder {
         if !sides.contains(&config.width) || !sides.contains(&config.height) || config.fps == 0 {
             return Err(CodecError::Open { codec: NAME, why: "size or frame rate out of range".into() });
         }
-        Ok(Self { context: open_context(config)?, config: *config, frames: 0, held: VecDeque::with_capacity(8) })
+        Ok(Self {
+            context: open_context(config)?,
+            config: *config,
+            frames: 0,
+            held: VecDeque::with_capacity(8),
+            previous: None,
+        })
     }
 
     /// Ends the stream and begins another when the wanted rate is far enough from the running one.
@@ -70,7 +78,10 @@ impl Rav1eEncoder {
                 Ok(packet) => {
                     // Without reordering packets come out as pictures went in.
                     let id = self.held.pop_front().ok_or_else(|| failed("a frame that was never put in"))?;
-                    out.push(CodedFrame { id, keyframe: packet.frame_type == FrameType::KEY, data: packet.data });
+                    let keyframe = packet.frame_type == FrameType::KEY;
+                    let reference = self.previous.filter(|_| !keyframe);
+                    self.previous = Some(id);
+                    out.push(CodedFrame { id, keyframe, reference, quantiser: packet.qp, data: packet.data });
                 }
                 Err(EncoderStatus::Encoded) => {}
                 Err(EncoderStatus::NeedMoreData | EncoderStatus::LimitReached) => return Ok(()),
@@ -96,12 +107,18 @@ impl VideoEncoder for Rav1eEncoder {
         self.follow_rate(request.bitrate_kbps, out)?;
         let mut frame = self.context.new_frame();
         copy(picture, &mut frame);
-        let frame_type_override = if request.keyframe { FrameTypeOverride::Key } else { FrameTypeOverride::No };
+        // It takes no reference of ours.
+        let frame_type_override =
+            if request.keyframe || request.from_acknowledged { FrameTypeOverride::Key } else { FrameTypeOverride::No };
         let parameters = FrameParameters { frame_type_override, ..FrameParameters::default() };
         self.context.send_frame((frame, parameters)).map_err(|status| failed(&status))?;
         self.frames = self.frames.saturating_add(1);
         self.held.push_back(id);
         self.take(out)
+    }
+
+    fn resize(&mut self, _: u32, _: u32) -> Result<bool, CodecError> {
+        Ok(false)
     }
 
     fn held_frames(&self) -> usize {

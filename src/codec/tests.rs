@@ -6,7 +6,7 @@ use super::dav1d::Dav1dDecoder;
 use super::*;
 use crate::capture::SourceFormat;
 use crate::capture::pattern::Pattern;
-use crate::media::{Matrix, PicturePool, Plane, Range, Timestamp};
+use crate::media::{Matrix, PicturePool, Plane, Range, Scaler, Timestamp};
 
 /// Frames that each encoder holds back, which is what it promises.
 const fn depth(kind: EncoderKind) -> usize {
@@ -43,7 +43,14 @@ fn encode_as(
     let mut coded = Vec::new();
     for (index, picture) in pictures.iter().enumerate() {
         let (bitrate_kbps, keyframe) = wish(index);
-        encoder.encode(FrameId(index as u32), picture, FrameRequest { bitrate_kbps, keyframe }, &mut coded).unwrap();
+        encoder
+            .encode(
+                FrameId(index as u32),
+                picture,
+                FrameRequest { keyframe, ..FrameRequest::at(bitrate_kbps) },
+                &mut coded,
+            )
+            .unwrap();
         assert_eq!(encoder.held_frames(), index + 1 - coded.len(), "{}", encoder.name());
         assert!(encoder.held_frames() <= depth(kind), "{} holds {}", encoder.name(), encoder.held_frames());
     }
@@ -94,12 +101,107 @@ fn pictures_of_every_size_come_through_with_their_quality_and_with_the_stated_de
 }
 
 #[test]
+fn sizes_change_in_the_middle_and_cost_libaom_a_keyframe_only_on_the_way_up() {
+    let full = pictures(640, 360, 40);
+    let size = |index: usize| [(640, 360), (480, 270), (320, 180), (480, 270), (640, 360)][index / 8];
+    for kind in EncoderKind::ALL {
+        let (mut scaler, mut enlarger) = (Scaler::new(1), Scaler::new(1));
+        let mut encoder = kind.open(&config(640, 360, 600)).unwrap();
+        let mut decoder = Dav1dDecoder::open().unwrap();
+        let mut coded = Vec::new();
+        for (index, picture) in full.iter().enumerate() {
+            let (width, height) = size(index);
+            if index > 0 && size(index - 1) != (width, height) && !encoder.resize(width, height).unwrap() {
+                encoder = kind.open(&config(width, height, 600)).unwrap();
+            }
+            let picture = scaler.scale(picture, (width, height)).unwrap();
+            encoder.encode(FrameId(index as u32), &picture, FrameRequest::at(600), &mut coded).unwrap();
+        }
+        let keyframes: Vec<_> = coded.iter().filter(|frame| frame.keyframe).map(|frame| frame.id.0).collect();
+        let expected: &[u32] = if kind == EncoderKind::Aom { &[0, 24, 32] } else { &[0, 8, 16, 24, 32] };
+        assert_eq!(keyframes, expected, "{}", kind.name());
+        for frame in &coded {
+            let index = frame.id.0 as usize;
+            let decoded = decoder.decode(&frame.data).unwrap().expect("nothing is held back");
+            assert_eq!((decoded.width(), decoded.height()), size(index), "{}", kind.name());
+            let quality = psnr_y(&full[index], &enlarger.scale(&decoded, (640, 360)).unwrap());
+            println!(
+                "{} {index} {:?} {} bytes, {quality:.1} dB, q {}",
+                kind.name(),
+                size(index),
+                frame.data.len(),
+                frame.quantiser
+            );
+            assert!(quality > 20.0, "{} {index}: {quality:.1} dB", kind.name());
+        }
+    }
+}
+
+#[test]
 fn keyframes_come_first_and_on_request_only() {
     for kind in EncoderKind::ALL {
         let coded = encode_as(kind, &pictures(320, 180, 16), config(320, 180, 400), |index| (400, index == 7));
         let keyframes: Vec<_> = coded.iter().filter(|frame| frame.keyframe).map(|frame| frame.id.0).collect();
         assert_eq!(keyframes, [0, 7], "{}", kind.name());
     }
+}
+
+#[test]
+fn what_is_predicted_from_an_acknowledged_frame_needs_none_of_the_lost_ones() {
+    let (pictures, config) = (pictures(320, 180, 40), config(320, 180, 400));
+    for kind in EncoderKind::ALL {
+        let mut encoder = kind.open(&config).unwrap();
+        let mut coded = Vec::new();
+        // Frame 9 arrived, what came after it did not; that is known here when frame 15 is made, and news is six frames old.
+        for (index, picture) in pictures.iter().enumerate() {
+            let acknowledged = if index <= 15 { index.min(9 + 6).checked_sub(6) } else { Some(index - 2) };
+            let acknowledged = acknowledged.map(|id| FrameId(id as u32));
+            let request = FrameRequest { acknowledged, from_acknowledged: index == 15, ..FrameRequest::at(400) };
+            encoder.encode(FrameId(index as u32), picture, request, &mut coded).unwrap();
+        }
+        let repaired = &coded[15];
+        match kind {
+            EncoderKind::Aom => assert_eq!((repaired.keyframe, repaired.reference), (false, Some(FrameId(9)))),
+            EncoderKind::Rav1e => assert!(repaired.keyframe, "it takes no reference"),
+        }
+        let mut all = Dav1dDecoder::open().unwrap();
+        let mut some = Dav1dDecoder::open().unwrap();
+        for frame in &coded {
+            let expected = all.decode(&frame.data).unwrap().unwrap();
+            if (10..15).contains(&frame.id.0) {
+                continue;
+            }
+            let decoded = some.decode(&frame.data).unwrap().unwrap();
+            assert!(psnr_y(&expected, &decoded) > 90.0, "{} frame {}", kind.name(), frame.id.0);
+        }
+    }
+}
+
+#[test]
+fn every_third_frame_from_what_has_arrived_costs_a_little_quality_and_no_keyframe() {
+    let (pictures, config) = (pictures(640, 360, 120), config(640, 360, 600));
+    let quality = |every: usize| {
+        let mut encoder = EncoderKind::Aom.open(&config).unwrap();
+        let mut coded = Vec::new();
+        for (index, picture) in pictures.iter().enumerate() {
+            let acknowledged = index.checked_sub(4).map(|id| FrameId(id as u32));
+            let prefer_acknowledged = index % every == every - 1;
+            let request = FrameRequest { acknowledged, prefer_acknowledged, ..FrameRequest::at(600) };
+            encoder.encode(FrameId(index as u32), picture, request, &mut coded).unwrap();
+        }
+        assert_eq!(coded.iter().filter(|frame| frame.keyframe).count(), 1);
+        let far = coded.iter().filter(|frame| frame.reference.is_some_and(|it| it.next() != frame.id)).count();
+        assert!(far.abs_diff(120 / every) <= 3, "{far}");
+        let mut decoder = Dav1dDecoder::open().unwrap();
+        let likeness =
+            |(picture, frame): (&Picture, &CodedFrame)| psnr_y(picture, &decoder.decode(&frame.data).unwrap().unwrap());
+        let likeness: Vec<f64> = pictures.iter().zip(&coded).map(likeness).collect();
+        let bytes: usize = coded.iter().map(|frame| frame.data.len()).sum();
+        (likeness[10..].iter().sum::<f64>() / 110.0, bytes)
+    };
+    let ((without, before), (with, after)) = (quality(1_000), quality(3));
+    println!("every third: {with:.2} dB with {after} bytes, none: {without:.2} dB with {before} bytes");
+    assert!(with > without - 2.5 && after < before * 11 / 10, "{with} {without} {after} {before}");
 }
 
 #[test]
@@ -154,7 +256,7 @@ fn the_colour_description_travels_in_the_stream() {
 fn a_picture_of_another_size_is_refused() {
     for kind in EncoderKind::ALL {
         let mut encoder = kind.open(&config(64, 64, 100)).unwrap();
-        let request = FrameRequest { bitrate_kbps: 100, keyframe: false };
+        let request = FrameRequest::at(100);
         let result = encoder.encode(FrameId(0), &pictures(32, 32, 1)[0], request, &mut Vec::new());
         assert!(matches!(result, Err(CodecError::WrongSize { .. })));
         assert!(kind.open(&config(8, 8, 100)).is_err());

@@ -2,6 +2,10 @@
 //!
 //! The root adds devices; the root or any active device revokes one. An active device signs the head anew each day, and
 //! a head older than [`MAX_HEAD_AGE_S`] is refused, so that a directory cannot hide a revocation for longer.
+//!
+//! The root outranks devices, in two ways. What a device has revoked, the root may add again, so that a thief who throws out
+//! the owner's devices has won nothing for good; what the root has revoked stays so. And of two chains that part, the one
+//! whose first entry of its own is the root's goes on, if the other's is a device's ([`VerifiedChain::succeeds`]).
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -9,8 +13,8 @@ use sha2::{Digest, Sha256};
 
 /// Most entries in a chain.
 pub const MAX_ENTRIES: usize = 64;
-/// Most bytes of an encoded chain.
-pub const MAX_CHAIN_BYTES: usize = 32 * 1024;
+/// Most bytes of an encoded chain: room for [`MAX_ENTRIES`], and for the padding of look-ups.
+pub const MAX_CHAIN_BYTES: usize = 16 * 1024 - 2;
 /// Oldest head that is believed, seconds.
 pub const MAX_HEAD_AGE_S: u64 = 48 * 3600;
 /// How far ahead of ours the signer's clock may be, seconds.
@@ -63,6 +67,19 @@ pub struct Chain {
     head: Head,
 }
 
+/// Something that happened to an account's devices, as its chain claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, seconds since 1970.
+    pub unix_s: u64,
+    /// The signer's key.
+    pub by: [u8; 32],
+    /// A device that was added.
+    pub added: Option<DeviceCard>,
+    /// A device that was revoked.
+    pub revoked: Option<[u8; 32]>,
+}
+
 /// Why a chain is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
@@ -70,7 +87,7 @@ pub enum ChainError {
     #[error("the device list cannot be read")]
     Malformed,
     /// No entry, or too many.
-    #[error("the device list has no entry or more than {MAX_ENTRIES}")]
+    #[error("the device list has no entry, or more than there is room for: an account adds some {} devices in its life", MAX_ENTRIES / 2)]
     Length,
     /// An entry does not follow from the one before it.
     #[error("the device list is broken between two entries")]
@@ -94,6 +111,15 @@ pub enum ChainError {
 pub struct VerifiedChain {
     chain: Chain,
     active: Vec<DeviceCard>,
+    revoked: Vec<[u8; 32]>,
+}
+
+/// What became of a device that was added.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Active,
+    RevokedByDevice,
+    RevokedByRoot,
 }
 
 impl Chain {
@@ -118,6 +144,23 @@ impl Chain {
         self.root
     }
 
+    /// What happened to the account's devices, oldest first: when, by which key, and what. Checks nothing.
+    pub fn history(&self) -> impl Iterator<Item = Event> {
+        self.entries.iter().map(|entry| {
+            let (added, revoked) = match &entry.body.action {
+                Action::Add(card) => (Some(*card), None),
+                Action::Revoke(device) => (None, Some(*device)),
+            };
+            Event { unix_s: entry.body.time, by: entry.body.by, added, revoked }
+        })
+    }
+
+    /// When the head says that it was signed, seconds since 1970.
+    #[must_use]
+    pub const fn claimed_head_time(&self) -> u64 {
+        self.head.time
+    }
+
     /// Reads a chain; checks no signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, ChainError> {
         if bytes.len() > MAX_CHAIN_BYTES {
@@ -138,11 +181,18 @@ impl Chain {
         postcard::to_stdvec(self).expect("a chain is plain data")
     }
 
-    /// The same chain with a head signed at `unix_now` by `signer`, who has to be an active device or the root.
+    /// The same chain with a head signed at `unix_now` by `signer`, who has to be an active device or the root. Never older
+    /// than the one before, whose signer's clock may have been ahead.
     #[must_use]
     pub fn with_head(mut self, signer: &SigningKey, unix_now: u64) -> Self {
-        self.head = sign_head(self.head.last, signer, unix_now);
+        self.head = sign_head(self.head.last, signer, unix_now.max(self.head.time));
         self
+    }
+
+    /// As [`Chain::verify`], whatever the age of the head: for the own chain, whose entries do not lapse.
+    pub fn verify_entries(self, unix_now: u64) -> Result<VerifiedChain, ChainError> {
+        let time = self.head.time;
+        self.verify(unix_now.min(time.saturating_add(MAX_HEAD_AGE_S)))
     }
 
     /// Checks every link and signature and the age of the head.
@@ -151,29 +201,39 @@ impl Chain {
             return Err(ChainError::Length);
         }
         let mut last = origin(&self.handle, &self.root);
-        let mut active: Vec<DeviceCard> = Vec::new();
-        for entry in &self.entries {
+        let mut fates: Vec<(DeviceCard, Fate)> = Vec::new();
+        for (before, entry) in self.entries.iter().enumerate() {
             let body = &entry.body;
             if body.previous != last {
                 return Err(ChainError::Link);
             }
             let is_root = body.by == self.root;
-            let is_active = active.iter().any(|card| card.signing == body.by);
+            let is_active = fates.iter().any(|(card, fate)| card.signing == body.by && *fate == Fate::Active);
             match &body.action {
                 Action::Add(card) => {
-                    let known = self.entries.iter().take_while(|earlier| *earlier != entry).any(
-                        |earlier| matches!(&earlier.body.action, Action::Add(other) if other.signing == card.signing),
-                    );
-                    if !is_root || known {
-                        return Err(ChainError::Unauthorised);
+                    let known = fates.iter_mut().find(|(earlier, _)| earlier.signing == card.signing);
+                    match known {
+                        _ if !is_root => return Err(ChainError::Unauthorised),
+                        None => fates.push((*card, Fate::Active)),
+                        Some((earlier, fate)) if *fate == Fate::RevokedByDevice && earlier == card => {
+                            *fate = Fate::Active;
+                        }
+                        Some(_) => return Err(ChainError::Unauthorised),
                     }
-                    active.push(*card);
+                    // There is room left to shut each of them out.
+                    let active = fates.iter().filter(|(_, fate)| *fate == Fate::Active).count();
+                    if before + 1 + active > MAX_ENTRIES {
+                        return Err(ChainError::Length);
+                    }
                 }
                 Action::Revoke(device) => {
-                    if !is_root && !is_active {
-                        return Err(ChainError::Unauthorised);
+                    let fate = fates.iter_mut().find(|(card, _)| card.signing == *device).map(|(_, fate)| fate);
+                    // Whoever is revoked already cannot be once more: no device fills the chain with that.
+                    match fate {
+                        Some(fate) if is_root && *fate != Fate::RevokedByRoot => *fate = Fate::RevokedByRoot,
+                        Some(fate) if is_active && *fate == Fate::Active => *fate = Fate::RevokedByDevice,
+                        _ => return Err(ChainError::Unauthorised),
                     }
-                    active.retain(|card| card.signing != *device);
                 }
             }
             check(&body.by, &entry_message(body), &entry.signature)?;
@@ -182,6 +242,9 @@ impl Chain {
         if self.head.last != last {
             return Err(ChainError::Link);
         }
+        let of = |wanted: bool| fates.iter().filter(move |(_, fate)| (*fate == Fate::Active) == wanted);
+        let active: Vec<DeviceCard> = of(true).map(|(card, _)| *card).collect();
+        let revoked = of(false).map(|(card, _)| card.signing).collect();
         if self.head.by != self.root && !active.iter().any(|card| card.signing == self.head.by) {
             return Err(ChainError::Unauthorised);
         }
@@ -192,7 +255,7 @@ impl Chain {
         if unix_now > self.head.time.saturating_add(MAX_HEAD_AGE_S) {
             return Err(ChainError::Stale);
         }
-        Ok(VerifiedChain { chain: self, active })
+        Ok(VerifiedChain { chain: self, active, revoked })
     }
 }
 
@@ -220,10 +283,44 @@ impl VerifiedChain {
         &self.active
     }
 
+    /// Signing keys of the devices that were revoked.
+    #[must_use]
+    pub fn revoked(&self) -> &[[u8; 32]] {
+        &self.revoked
+    }
+
+    /// When each active device was added (last), seconds since 1970.
+    pub fn added(&self) -> impl Iterator<Item = (DeviceCard, u64)> {
+        self.active.iter().map(|card| {
+            let is_addition = |entry: &&Entry| matches!(&entry.body.action, Action::Add(added) if added == card);
+            (*card, self.chain.entries.iter().rev().find(is_addition).map_or(0, |entry| entry.body.time))
+        })
+    }
+
     /// Entries in the chain.
     #[must_use]
     pub fn length(&self) -> usize {
         self.chain.entries.len()
+    }
+
+    /// Whether this is the chain of the same account with all entries of `known`, whichever head is newer.
+    #[must_use]
+    pub fn knows_all_of(&self, known: &Self) -> bool {
+        let (chain, known) = (&self.chain, &known.chain);
+        chain.handle == known.handle && chain.root == known.root && chain.entries.starts_with(&known.entries)
+    }
+
+    /// Entries up to the last that the root has signed.
+    #[must_use]
+    pub fn root_length(&self) -> usize {
+        self.chain.entries.iter().rposition(|entry| entry.body.by == self.chain.root).map_or(0, |last| last + 1)
+    }
+
+    /// What the first `length` entries hash to: another chain with the same value begins with the same entries. Nothing if there
+    /// are fewer.
+    #[must_use]
+    pub fn link(&self, length: usize) -> Option<[u8; 32]> {
+        self.chain.entries.get(length.checked_sub(1)?).map(entry_hash)
     }
 
     /// When the head was signed, seconds since 1970.
@@ -245,6 +342,41 @@ impl VerifiedChain {
             && self.chain.root == old.root
             && self.chain.entries.starts_with(&old.entries)
             && self.chain.head.time >= old.head.time
+    }
+
+    /// Whether this says more than `old`, which somebody still holds: goes on where it stood, whatever the heads say.
+    #[must_use]
+    pub fn has_passed(&self, old: &Chain) -> bool {
+        let own = &self.chain;
+        let longer = own.entries.len() > old.entries.len() && own.entries.starts_with(&old.entries);
+        own.handle == old.handle && own.root == old.root && (longer || self.parts_by_root(old))
+    }
+
+    /// Whether this goes on where `old` stood: it continues it, or parts from it at an entry of the root where `old` has
+    /// one of a device.
+    #[must_use]
+    pub fn succeeds(&self, old: &Chain) -> bool {
+        let same_account = self.chain.handle == old.handle && self.chain.root == old.root;
+        self.continues(old) || (same_account && self.parts_by_root(old))
+    }
+
+    /// Whether it has the entries of `other` and no others, whichever head is newer.
+    #[must_use]
+    pub fn says_as_much_as(&self, other: &Chain) -> bool {
+        self.chain.handle == other.handle && self.chain.root == other.root && self.chain.entries == other.entries
+    }
+
+    /// Whether a device that holds `old` as its own chain has to go on with this one. The head does not count: a device that was
+    /// away signs its own anew before it hears what the others did meanwhile.
+    #[must_use]
+    pub fn supersedes(&self, old: &Chain) -> bool {
+        self.succeeds(old) || self.has_passed(old)
+    }
+
+    fn parts_by_root(&self, old: &Chain) -> bool {
+        let root = self.chain.root;
+        let parting = self.chain.entries.iter().zip(&old.entries).find(|(ours, theirs)| ours != theirs);
+        parting.is_some_and(|(ours, theirs)| ours.body.by == root && theirs.body.by != root)
     }
 
     /// Seconds by which the head is newer than that of `old`, if the chains differ in nothing else.
@@ -369,6 +501,62 @@ mod tests {
     }
 
     #[test]
+    fn what_a_device_has_revoked_the_root_may_bring_back_and_what_the_root_has_revoked_nobody() {
+        let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
+        // The device 3 is stolen, and throws the owner's out.
+        let stolen = two.without_device(card(2).signing, &key(3), NOW).verify(NOW).unwrap();
+        assert_eq!(stolen.revoked(), [card(2).signing]);
+        let back = stolen.with_device(card(2), &key(1), NOW).verify(NOW).unwrap();
+        let mended = back.without_device(card(3).signing, &key(1), NOW).verify(NOW).unwrap();
+        assert_eq!((mended.cards(), mended.revoked()), (&[card(2)][..], &[card(3).signing][..]));
+        let again = mended.with_device(card(3), &key(1), NOW);
+        assert_eq!(again.verify(NOW), Err(ChainError::Unauthorised), "what the root has revoked stays so");
+        let other_seal = DeviceCard { sealing: [9; 32], ..card(2) };
+        assert_eq!(stolen.with_device(other_seal, &key(1), NOW).verify(NOW), Err(ChainError::Unauthorised));
+        // The root's word about a device that another one had revoked is the last one.
+        let final_word = stolen.without_device(card(2).signing, &key(1), NOW).verify(NOW).unwrap();
+        assert_eq!(final_word.with_device(card(2), &key(1), NOW).verify(NOW), Err(ChainError::Unauthorised));
+    }
+
+    #[test]
+    fn nobody_is_revoked_twice_so_that_no_device_fills_the_chain() {
+        let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
+        let one = two.without_device(card(2).signing, &key(3), NOW).verify(NOW).unwrap();
+        for device in [card(2).signing, card(9).signing] {
+            assert_eq!(one.without_device(device, &key(3), NOW).verify(NOW), Err(ChainError::Unauthorised));
+        }
+    }
+
+    #[test]
+    fn of_two_chains_that_part_the_roots_goes_on() {
+        let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
+        let by_device = two.without_device(card(2).signing, &key(3), NOW).verify(NOW).unwrap();
+        let by_root = two.without_device(card(3).signing, &key(1), NOW).verify(NOW).unwrap();
+        assert!(by_root.succeeds(by_device.chain()) && !by_device.succeeds(by_root.chain()));
+        let longer = by_device.without_device(card(3).signing, &key(3), NOW).with_head(&key(1), NOW);
+        let longer = longer.verify(NOW).unwrap();
+        assert!(by_root.succeeds(longer.chain()) && !longer.succeeds(by_root.chain()), "length does not outrank");
+        let also_root = two.with_device(card(4), &key(1), NOW).verify(NOW).unwrap();
+        assert!(!also_root.succeeds(by_root.chain()) && !by_root.succeeds(also_root.chain()));
+        assert!(by_root.succeeds(two.chain()) && !two.succeeds(by_root.chain()));
+        let other = Chain::create("alice@example.org", &key(7), card(2), &key(2), NOW).verify(NOW).unwrap();
+        assert!(!by_root.succeeds(other.chain()) && !other.succeeds(by_root.chain()));
+    }
+
+    #[test]
+    fn a_head_is_never_signed_older_than_the_one_before() {
+        let ahead = chain().with_fresh_head(&key(2), NOW + 100).verify(NOW).unwrap();
+        assert_eq!(ahead.with_fresh_head(&key(2), NOW).verify(NOW).unwrap().head_time(), NOW + 100);
+    }
+
+    #[test]
+    fn the_entries_of_the_own_chain_do_not_lapse_but_its_future_is_not_believed() {
+        let chain = chain().chain().clone();
+        assert!(chain.clone().verify_entries(NOW + 10 * MAX_HEAD_AGE_S).is_ok());
+        assert_eq!(chain.verify_entries(NOW - MAX_CLOCK_AHEAD_S - 1), Err(ChainError::Future));
+    }
+
+    #[test]
     fn stale_and_future_heads_are_refused() {
         let chain = chain().chain().clone();
         assert!(chain.clone().verify(NOW + MAX_HEAD_AGE_S).is_ok());
@@ -377,10 +565,30 @@ mod tests {
     }
 
     #[test]
+    fn there_is_always_room_to_shut_a_device_out() {
+        let mut grown = chain();
+        let mut added = 0;
+        let refused = loop {
+            match grown.with_device(card(100 + added), &key(1), NOW).verify(NOW) {
+                Ok(longer) => grown = longer,
+                Err(error) => break error,
+            }
+            added += 1;
+        };
+        assert_eq!((refused, grown.length()), (ChainError::Length, MAX_ENTRIES / 2));
+        for device in grown.devices().collect::<Vec<_>>() {
+            grown = grown.without_device(device, &key(1), NOW).with_head(&key(1), NOW).verify(NOW).unwrap();
+        }
+        assert_eq!((grown.length(), grown.devices().count()), (MAX_ENTRIES, 0));
+    }
+
+    #[test]
     fn a_truncated_or_forked_chain_does_not_extend() {
         let two = chain().with_device(card(3), &key(1), NOW).verify(NOW).unwrap();
         let fork = chain().with_device(card(4), &key(1), NOW).verify(NOW).unwrap();
         assert!(!fork.extends(&two) && !chain().extends(&two) && two.extends(&chain()));
+        assert_eq!((two.link(1), two.link(0), two.link(3)), (chain().link(1), None, None));
+        assert_ne!(two.link(2), fork.link(2));
     }
 
     proptest! {

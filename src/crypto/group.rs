@@ -188,6 +188,23 @@ impl Group {
         Ok(commit)
     }
 
+    /// Two refreshes of one epoch: the one that this member follows, and another one.
+    #[cfg(test)]
+    pub(crate) fn refresh_two_ways(&mut self) -> Result<(Vec<u8>, Vec<u8>), GroupError> {
+        if !self.is_committer() {
+            return Err(GroupError::NotAllowed);
+        }
+        let mut update = || {
+            self.mls.clear_pending_commit(self.provider.storage()).map_err(refused)?;
+            let bundle =
+                self.mls.self_update(&self.provider, &self.signer, LeafNodeParameters::default()).map_err(refused)?;
+            bundle.into_commit().tls_serialize_detached().map_err(refused)
+        };
+        let (other, own) = (update()?, update()?);
+        self.mls.merge_pending_commit(&self.provider).map_err(refused)?;
+        Ok((own, other))
+    }
+
     /// Takes a refresh of another member; afterwards the group is in the next epoch.
     pub fn handle_refresh(&mut self, bytes: &[u8]) -> Result<(), GroupError> {
         let message = match read_message(bytes)?.extract() {

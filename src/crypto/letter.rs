@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{Chain, ChainError, DeviceCard, VerifiedChain, is_signed_by};
 use super::envelope::{self, EnvelopeError};
-use super::identity::Identity;
+use super::identity::{Identity, NewDevice};
+use crate::wire::address::Handle;
+use crate::wire::token::Token;
 
 /// Seconds that an invitation rings, and that the directory holds an envelope.
 pub const RING_S: u64 = 45;
@@ -44,6 +46,26 @@ pub enum Content {
     Cancel,
     /// Another device of the callee took it.
     TakenElsewhere,
+    /// You are a device of my account now.
+    Linked {
+        /// That I have seen your code.
+        proof: [u8; 32],
+        /// What the account's devices hold in common, or a part of it.
+        household: Vec<u8>,
+    },
+    /// To another device of the own account: what they hold in common, or a part of it.
+    Household(Vec<u8>),
+}
+
+/// Leave to ring, shown and given. Only the two sides see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The sender's leave to ring: a token that the recipient once gave away.
+    pub shown: Option<Token>,
+    /// The recipient's leave to ring the sender at any time.
+    pub given: Option<Token>,
+    /// Lets answers to this letter through, for about a minute.
+    pub reply: Option<Token>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +75,7 @@ struct Body {
     call: CallId,
     time: u64,
     content: Content,
+    pass: Pass,
     chain: Vec<u8>,
 }
 
@@ -73,6 +96,8 @@ pub struct Opened {
     pub call: CallId,
     /// What it says.
     pub content: Content,
+    /// Leave to ring.
+    pub pass: Pass,
 }
 
 /// Why a letter is refused.
@@ -93,6 +118,9 @@ pub enum LetterError {
     /// Not signed by an active device of the account it names.
     #[error("the message is not signed by a device of its sender")]
     Signature,
+    /// The name that the sender's account goes by is no handle: it would be shown to people.
+    #[error("the message's sender goes by a name that is no handle")]
+    Handle,
     /// Too old, or dated in the future.
     #[error("the message is too old or the clocks differ by more than two minutes")]
     Stale,
@@ -104,11 +132,12 @@ pub fn write(
     to: &DeviceCard,
     call: CallId,
     content: Content,
+    pass: Pass,
     unix_now: u64,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<u8>, LetterError> {
     let chain = from.chain().chain().encode();
-    let body = Body { to: to.signing, from: from.device_id(), call, time: unix_now, content, chain };
+    let body = Body { to: to.signing, from: from.device_id(), call, time: unix_now, content, pass, chain };
     let body = postcard::to_stdvec(&body).map_err(|_| LetterError::Malformed)?;
     let signature = from.device().sign(&message(&body));
     let letter = postcard::to_stdvec(&Letter { body, signature }).map_err(|_| LetterError::Malformed)?;
@@ -117,10 +146,23 @@ pub fn write(
 
 /// Opens an envelope to `own` and checks everything about the letter in it.
 pub fn read(own: &Identity, envelope: &[u8], unix_now: u64) -> Result<Opened, LetterError> {
-    let plaintext = envelope::open(own.sealing(), envelope)?;
-    let letter: Letter = postcard::from_bytes(&plaintext).map_err(|_| LetterError::Malformed)?;
+    check(own, &envelope::open(own.sealing(), envelope)?, unix_now)
+}
+
+/// As [`read`], for a device that is in no account yet.
+pub fn read_as_new(new: &NewDevice, envelope: &[u8], unix_now: u64) -> Result<Opened, LetterError> {
+    check_for(&new.card().signing, &envelope::open(new.sealing(), envelope)?, unix_now)
+}
+
+/// Checks everything about a letter that was in an envelope to `own`.
+pub fn check(own: &Identity, letter: &[u8], unix_now: u64) -> Result<Opened, LetterError> {
+    check_for(&own.device_id(), letter, unix_now)
+}
+
+fn check_for(own: &[u8; 32], letter: &[u8], unix_now: u64) -> Result<Opened, LetterError> {
+    let letter: Letter = postcard::from_bytes(letter).map_err(|_| LetterError::Malformed)?;
     let body: Body = postcard::from_bytes(&letter.body).map_err(|_| LetterError::Malformed)?;
-    if body.to != own.device_id() {
+    if body.to != *own {
         return Err(LetterError::WrongRecipient);
     }
     if !is_signed_by(&body.from, &message(&letter.body), &letter.signature) {
@@ -132,11 +174,14 @@ pub fn read(own: &Identity, envelope: &[u8], unix_now: u64) -> Result<Opened, Le
     let chain = Chain::decode(&body.chain)?.verify(unix_now)?;
     let device = chain.cards().iter().find(|card| card.signing == body.from).copied();
     let device = device.ok_or(LetterError::Signature)?;
-    Ok(Opened { chain, device, call: body.call, content: body.content })
+    if !chain.handle().parse::<Handle>().is_ok_and(|handle| handle.to_string() == chain.handle()) {
+        return Err(LetterError::Handle);
+    }
+    Ok(Opened { chain, device, call: body.call, content: body.content, pass: body.pass })
 }
 
 fn message(body: &[u8]) -> Vec<u8> {
-    [b"visavis letter 1\0".as_slice(), body].concat()
+    [b"visavis letter 2\0".as_slice(), body].concat()
 }
 
 #[cfg(test)]
@@ -146,6 +191,33 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000;
     const CALL: CallId = CallId([3; 16]);
+
+    #[test]
+    fn a_sender_whose_name_would_do_something_where_it_is_shown_is_not_shown() {
+        let (_, bob) = pair();
+        let card = bob.chain().cards()[0];
+        let read_from = |handle: &str| {
+            let sender = Identity::create(handle, NOW, &mut rand::rng());
+            let envelope =
+                write(&sender, &card, CALL, Content::Decline, Pass::default(), NOW, &mut rand::rng()).unwrap();
+            read(&bob, &envelope, NOW).map(|letter| letter.chain.handle().to_owned())
+        };
+        assert_eq!(read_from("mallory@example.org").as_deref(), Ok("mallory@example.org"));
+        let long = format!("{}@example.org", "m".repeat(5000));
+        for handle in [
+            "mallory@example.org\u{1b}]0;bob\u{7}",
+            "bob\u{202e}gro.elpmaxe@",
+            "bob@example.org\nalice@example.org",
+            "b\u{43e}b@example.org",
+            "bob @example.org",
+            " bob@example.org",
+            "bob",
+            "",
+            &long,
+        ] {
+            assert_eq!(read_from(handle), Err(LetterError::Handle), "{handle:?}");
+        }
+    }
 
     fn pair() -> (Identity, Identity) {
         let alice = Identity::create("alice@example.org", NOW, &mut rand::rng());
@@ -157,10 +229,12 @@ mod tests {
         let (alice, bob) = pair();
         let content = Content::Invitation { video: true, room: [1; 32], path_key: [2; 32] };
         let card = bob.chain().cards()[0];
-        let envelope = write(&alice, &card, CALL, content.clone(), NOW, &mut rand::rng()).unwrap();
+        let token = || Some(Token::random(&mut rand::rng()));
+        let pass = Pass { shown: token(), given: token(), reply: token() };
+        let envelope = write(&alice, &card, CALL, content.clone(), pass.clone(), NOW, &mut rand::rng()).unwrap();
         let opened = read(&bob, &envelope, NOW + 10).unwrap();
         assert_eq!((opened.chain.handle(), opened.call, &opened.content), ("alice@example.org", CALL, &content));
-        assert_eq!(opened.device.signing, alice.device_id());
+        assert_eq!((opened.device.signing, &opened.pass), (alice.device_id(), &pass));
         assert!(read(&alice, &envelope, NOW).is_err());
         assert_eq!(read(&bob, &envelope, NOW + 1000), Err(LetterError::Stale));
     }
@@ -171,7 +245,7 @@ mod tests {
         let (_, key_package) = JoinKeys::generate(bob.device()).unwrap();
         let content = Content::Accept { key_package, path_key: [2; 32] };
         let card = alice.chain().cards()[0];
-        let envelope = write(&bob, &card, CALL, content.clone(), NOW, &mut rand::rng()).unwrap();
+        let envelope = write(&bob, &card, CALL, content.clone(), Pass::default(), NOW, &mut rand::rng()).unwrap();
         assert_eq!(read(&alice, &envelope, NOW).unwrap().content, content);
     }
 
@@ -180,7 +254,7 @@ mod tests {
         let (alice, bob) = pair();
         let card = bob.chain().cards()[0];
         let carol = Identity::create("carol@example.org", NOW, &mut rand::rng());
-        let envelope = write(&alice, &card, CALL, Content::Decline, NOW, &mut rand::rng()).unwrap();
+        let envelope = write(&alice, &card, CALL, Content::Decline, Pass::default(), NOW, &mut rand::rng()).unwrap();
         let letter = envelope::open(bob.sealing(), &envelope).unwrap();
         let resealed = envelope::seal(&carol.chain().cards()[0].sealing, &letter, &mut rand::rng()).unwrap();
         assert_eq!(read(&carol, &resealed, NOW), Err(LetterError::WrongRecipient));

@@ -13,7 +13,11 @@ pub mod group;
 #[cfg(feature = "client")]
 pub mod identity;
 #[cfg(feature = "client")]
+pub mod kit;
+#[cfg(feature = "client")]
 pub mod letter;
+#[cfg(feature = "client")]
+pub mod link;
 #[cfg(feature = "client")]
 pub mod ready;
 #[cfg(feature = "client")]

@@ -133,6 +133,7 @@ impl CaptureThread {
             *id = id.next();
         }
         self.counters.damaged.add(source.damaged() - damaged);
+        self.counters.set_pool(source.pool());
         if let Some(trouble) = source.trouble() {
             self.share.set_missing(trouble);
         }
@@ -179,7 +180,7 @@ mod tests {
             let (to_window, local) = slot(Arc::default());
             let share = Arc::new(SourceShare::new(choice));
             let opens = Arc::new(DeviceOpens::default());
-            let switches = Arc::new(SendSwitches::new((true, true), 100));
+            let switches = Arc::new(SendSwitches::new((true, true), &VideoSettings::new(160, 90, 60)));
             let counters = Arc::new(CallCounters::default());
             let thread = CaptureThread {
                 grant: CaptureGrant::for_preview(UserConsent::given_by_person()),

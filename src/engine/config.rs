@@ -1,8 +1,11 @@
 //! What an engine is started with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::net::PathPolicy;
+use crate::net::ceiling::ControllerChoice;
+use crate::sim::{LinkConfig, LinkWatch};
 
 /// What a file is called where device names stand: it is shown there, and cannot be chosen.
 pub const FILE_SETTING: &str = "file ";
@@ -56,6 +59,12 @@ impl VideoChoice {
         }
     }
 
+    /// The file, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        if let Self::File(path) = self { Some(path) } else { None }
+    }
+
     /// The name that it has in the settings; a file has one for showing only.
     #[must_use]
     pub fn setting(&self) -> Option<String> {
@@ -69,6 +78,12 @@ impl VideoChoice {
 }
 
 impl SoundChoice {
+    /// The file, if it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        if let Self::File(path) = self { Some(path) } else { None }
+    }
+
     /// `none`, `device`, `device:NAME` or a file.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -150,6 +165,30 @@ pub fn default_bitrate_kbps(width: u32, height: u32, fps: u32) -> u32 {
     (rate as u32).clamp(60, 12_000)
 }
 
+/// What makes the sending of pictures follow the network and the processor. All of it belongs together; parts are left out to
+/// measure what they are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or left out, by itself")]
+pub struct Adaptation {
+    /// Who says how fast to send.
+    pub controller: ControllerChoice,
+    /// The encoder is told before each picture what its frame may have, and leaves it out if that is nothing. Without, it keeps
+    /// the rate of the settings.
+    pub frame_budget: bool,
+    /// Pictures get smaller and fewer when the rate or the processor is not up to them.
+    pub ladder: bool,
+    /// Second copies, parity and haste on a path that loses much. Without, what is lost is sent again once.
+    pub fec: bool,
+    /// Prediction from acknowledged frames. Without, a loss that cannot be mended in time makes a keyframe.
+    pub references: bool,
+}
+
+impl Default for Adaptation {
+    fn default() -> Self {
+        Self { controller: ControllerChoice::Ours, frame_budget: true, ladder: true, fec: true, references: true }
+    }
+}
+
 /// Everything that is decided before an engine starts. Sources that are set here outrank the profile's devices.
 #[derive(Clone, Debug, Default)]
 pub struct EngineConfig {
@@ -163,8 +202,16 @@ pub struct EngineConfig {
     pub speaker: Option<SoundChoice>,
     /// Leave the microphone's sound as it is: no echo cancellation, noise suppression or gain.
     pub raw_microphone: bool,
+    /// Strangers ring as others do, instead of being written down as requests. For endpoints that nobody attends.
+    pub accept_strangers: bool,
     /// Which way packets may go; `None`: as the profile's settings say.
     pub path: Option<PathPolicy>,
+    /// A modelled link before the sockets of this side's calls; connections to the directory do without it.
+    pub link: Option<Arc<LinkConfig>>,
+    /// Who watches what that link does to the packets that this side sends.
+    pub link_watch: Option<Arc<LinkWatch>>,
+    /// How sending follows the path.
+    pub adaptation: Adaptation,
 }
 
 #[cfg(test)]

@@ -4,11 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use data_encoding::BASE32_NOPAD;
+use serde::{Deserialize, Serialize};
 
-use super::handle::{Contact, Peer, Presence};
+use super::handle::{ChangedKeys, Contact, Peer, Presence};
+use crate::crypto::chain::VerifiedChain;
 use crate::store::profile::{Profile, ProfileError, StoredContact};
-use crate::wire::address::{AddressError, Handle};
+use crate::wire::address::{AddressError, Handle, ServerAddress};
+use crate::wire::link::{ContactLink, LinkError};
 use crate::wire::signal::MAX_PRESENCE_NAMES;
+use crate::wire::token::Token;
 
 /// Most contacts of a profile.
 pub const MAX_CONTACTS: usize = 500;
@@ -21,6 +25,20 @@ pub enum ContactError {
     /// Not a handle.
     #[error(transparent)]
     Handle(#[from] AddressError),
+    /// Not a link, or not all of one.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// What the link says is not what is known.
+    #[error(
+        "the link of {0} shows another key than the one you know; ask them, and remove the contact if they have begun anew"
+    )]
+    OtherKey(String),
+    /// One of the two is connected to a false server.
+    #[error(
+        "the link names another key for {0} than you use: one of you is connected to somebody who passes for it. Do not call; \
+         ask its operator for the address"
+    )]
+    OtherServer(String),
     /// The person themselves.
     #[error("this is your own handle; ask the other person for theirs")]
     Oneself,
@@ -35,10 +53,47 @@ pub enum ContactError {
     Profile(#[from] ProfileError),
 }
 
+/// How a chain fits what is known of its account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does, or nothing is known.
+    Good,
+    /// Another root key than the one that is kept.
+    OtherRoot,
+    /// Fewer or other devices than were seen: a revocation may be hidden.
+    Cut,
+}
+
+/// What the person has decided about a contact, and what the contact has given them: the same on all of their devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    name: Option<String>,
+    root: Option<String>,
+    verified: bool,
+    token: Option<Token>,
+    silent: bool,
+}
+
+impl Person {
+    #[cfg(test)]
+    pub(super) fn for_test(name: Option<&str>, root: Option<String>, verified: bool) -> Self {
+        Self { name: name.map(str::to_owned), root, verified, token: None, silent: false }
+    }
+
+    /// Whether a profile can hold this.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.name.as_ref().is_none_or(|name| clean_name(name).as_ref() == Some(name))
+            && self.root.as_ref().is_none_or(|root| is_key(root))
+            && (!self.verified || self.root.is_some())
+    }
+}
+
 /// The contacts of an open profile.
 #[derive(Debug, Default)]
 pub struct Contacts {
     list: Vec<StoredContact>,
+    revision: u64,
     presence: HashMap<String, bool>,
     /// The contact whose presence is asked for next.
     next: usize,
@@ -60,7 +115,7 @@ impl Contacts {
     }
 
     /// Somebody in a call, by the name they have here, with the root key they show. Keeps nothing: whoever rings can
-    /// claim any handle, only the server's answer to a question of ours counts (see [`Contacts::check_root`]).
+    /// claim any handle, only the server's answer to a question of ours counts (see [`Contacts::check_found`]).
     #[must_use]
     pub fn peer(&self, handle: &str, root: Option<&[u8; 32]>) -> Peer {
         let contact = self.list.iter().find(|contact| contact.handle == handle);
@@ -71,33 +126,181 @@ impl Contacts {
             name: contact.map_or_else(|| short_name(handle), shown_name),
             verified: contact.is_some_and(|contact| contact.verified) && kept.is_some() && !key_changed,
             key_changed,
+            is_contact: kept.is_some() && kept == root.map(|root| BASE32_NOPAD.encode(root)).as_ref(),
         }
     }
 
-    /// Keeps somebody; `own` is the handle of the profile.
-    pub fn add(&mut self, profile: &Profile, handle: &str, own: &str) -> Result<(), ContactError> {
-        let handle = handle.parse::<Handle>()?.to_string();
-        if handle == own {
-            return Err(ContactError::Oneself);
+    /// Keeps somebody by handle or link; `own` is the handle of the profile. Whoever is added by handle is known by the key
+    /// that the server gives first; by link, by the key in it.
+    pub fn add(&mut self, profile: &Profile, whom: &str, own: &str) -> Result<String, ContactError> {
+        if ContactLink::is_meant(whom) {
+            return self.add_by_link(profile, &whom.parse()?, own);
         }
+        let handle = whom.parse::<Handle>()?.to_string();
         if self.list.iter().any(|contact| contact.handle == handle) {
             return Err(ContactError::Known(handle));
+        }
+        self.keep(profile, handle, own, |_| {})
+    }
+
+    /// Keeps somebody whose root key the directory has confirmed.
+    pub fn add_confirmed(
+        &mut self,
+        profile: &Profile,
+        handle: &str,
+        root: String,
+        own: &str,
+    ) -> Result<String, ContactError> {
+        if self.list.iter().any(|contact| contact.handle == handle) {
+            return Err(ContactError::Known(handle.to_owned()));
+        }
+        self.keep(profile, handle.to_owned(), own, |contact| contact.root = Some(root))
+    }
+
+    /// A link verifies at once, somebody known by handle so far too; it never replaces a key that is known.
+    fn add_by_link(&mut self, profile: &Profile, link: &ContactLink, own: &str) -> Result<String, ContactError> {
+        let (handle, root) = (link.handle.to_string(), BASE32_NOPAD.encode(&link.root));
+        let known = self.list.iter().find(|contact| contact.handle == handle);
+        if known.and_then(|contact| contact.root.as_ref()).is_some_and(|kept| *kept != root) {
+            return Err(ContactError::OtherKey(handle));
+        }
+        let believe = |contact: &mut StoredContact| {
+            (contact.root, contact.verified, contact.token) = (Some(root), true, Some(link.token.text()));
+        };
+        if known.is_some() {
+            self.change_one(profile, &handle, believe)?;
+            return Ok(handle);
+        }
+        self.keep(profile, handle, own, believe)
+    }
+
+    fn keep(
+        &mut self,
+        profile: &Profile,
+        handle: String,
+        own: &str,
+        with: impl FnOnce(&mut StoredContact),
+    ) -> Result<String, ContactError> {
+        if handle == own {
+            return Err(ContactError::Oneself);
         }
         if self.list.len() >= MAX_CONTACTS {
             return Err(ContactError::Full);
         }
+        let mut contact = unknown(&handle);
+        with(&mut contact);
+        self.change(profile, |list| list.push(contact))?;
+        Ok(handle)
+    }
+
+    /// Whether this is a contact with the root key that is known of them, and nothing is to be decided about it.
+    #[must_use]
+    pub fn knows(&self, handle: &str, root: &[u8; 32]) -> bool {
+        let root = BASE32_NOPAD.encode(root);
+        self.find(handle).is_some_and(|contact| contact.root.as_ref() == Some(&root) && !contact.key_changed)
+    }
+
+    /// Whether somebody of this handle is a contact, whatever their key.
+    #[must_use]
+    pub fn has(&self, handle: &str) -> bool {
+        self.find(handle).is_some()
+    }
+
+    /// Whether a call of theirs is shown, but not heard.
+    #[must_use]
+    pub fn is_silent(&self, handle: &str) -> bool {
+        self.find(handle).is_some_and(|contact| contact.silent)
+    }
+
+    /// The root key that is known of a contact; the outer `None`: not a contact.
+    #[must_use]
+    pub fn root_of(&self, handle: &str) -> Option<Option<String>> {
+        self.find(handle).map(|contact| contact.root.clone())
+    }
+
+    /// Leave to ring a contact, if they have given it.
+    #[must_use]
+    pub fn token_for(&self, handle: &str) -> Option<Token> {
+        self.find(handle)?.token.as_ref()?.parse().ok()
+    }
+
+    /// A contact gives leave to ring them at any time. Writes only what is new.
+    pub fn keep_token(&mut self, profile: &Profile, handle: &str, token: Token) -> Result<(), ProfileError> {
+        if self.token_for(handle) == Some(token) {
+            return Ok(());
+        }
+        self.change_one(profile, handle, |contact| contact.token = Some(token.text()))
+    }
+
+    /// Shows the calls of a contact without the bell from now on, or with it again.
+    pub fn set_silent(&mut self, profile: &Profile, handle: &str, silent: bool) -> Result<(), ProfileError> {
+        self.change_one(profile, handle, |contact| contact.silent = silent)
+    }
+
+    /// The person has compared the safety number with a contact, or takes that back.
+    pub fn set_verified(&mut self, profile: &Profile, handle: &str, verified: bool) -> Result<(), ProfileError> {
+        self.change_one(profile, handle, |contact| contact.verified = verified && contact.root.is_some())
+    }
+
+    /// The new key of a contact is not believed: the one that was known stays the only right one.
+    pub fn keep_old_key(&mut self, profile: &Profile, handle: &str) -> Result<(), ProfileError> {
+        self.change_one(profile, handle, |contact| (contact.key_changed, contact.new_root) = (false, None))
+    }
+
+    fn find(&self, handle: &str) -> Option<&StoredContact> {
+        self.list.iter().find(|contact| contact.handle == handle)
+    }
+
+    /// Which state of the contacts this is; another one after each change.
+    #[must_use]
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What other devices of the account should know of the contacts.
+    pub fn people(&self) -> impl Iterator<Item = (String, Person)> {
+        self.list.iter().map(|contact| {
+            let StoredContact { handle, name, root, verified, token, silent, .. } = contact.clone();
+            let token = token.and_then(|text| text.parse().ok());
+            (handle, Person { name, root, verified, token, silent })
+        })
+    }
+
+    /// Whether somebody shows another key than the one that is known, and the person has not decided which is right.
+    #[must_use]
+    pub fn is_undecided(&self, handle: &str) -> bool {
+        self.find(handle).is_some_and(|contact| contact.key_changed)
+    }
+
+    /// Takes over what another device of the account has decided: `None` removes. Another root key than the one that is
+    /// known is not believed for that: the person decides here too. Returns for whom there was no room.
+    pub fn take_over(
+        &mut self,
+        profile: &Profile,
+        people: Vec<(String, Option<Person>)>,
+    ) -> Result<Vec<String>, ProfileError> {
+        let mut left_out = Vec::new();
+        if people.is_empty() {
+            return Ok(left_out);
+        }
         self.change(profile, |list| {
-            list.push(StoredContact {
-                handle,
-                name: None,
-                root: None,
-                verified: false,
-                token: None,
-                chain_length: 0,
-                key_changed: false,
-            });
+            for (handle, person) in people {
+                let Some(person) = person else {
+                    list.retain(|contact| contact.handle != handle);
+                    continue;
+                };
+                if let Some(contact) = list.iter_mut().find(|contact| contact.handle == handle) {
+                    follow_person(contact, person);
+                } else if list.len() < MAX_CONTACTS {
+                    let mut contact = unknown(&handle);
+                    follow_person(&mut contact, person);
+                    list.push(contact);
+                } else {
+                    left_out.push(handle);
+                }
+            }
         })?;
-        Ok(())
+        Ok(left_out)
     }
 
     /// Forgets somebody.
@@ -108,32 +311,80 @@ impl Contacts {
 
     /// Calls somebody by another name; an empty one takes the name away.
     pub fn rename(&mut self, profile: &Profile, handle: &str, name: &str) -> Result<(), ProfileError> {
-        let name: String = name.trim().chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
-        let name = (!name.is_empty()).then_some(name);
-        self.change_one(profile, handle, |contact| contact.name = name)
+        self.change_one(profile, handle, |contact| contact.name = clean_name(name))
     }
 
-    /// Believes whatever key somebody shows the next time.
+    /// Believes the new key that somebody showed.
     pub fn trust_new_key(&mut self, profile: &Profile, handle: &str) -> Result<(), ProfileError> {
         self.change_one(profile, handle, |contact| {
-            contact.root = None;
+            contact.root = contact.new_root.take();
+            (contact.chain_length, contact.chain_link) = (0, None);
+            (contact.root_length, contact.root_link) = (0, None);
             contact.verified = false;
             contact.key_changed = false;
         })
     }
 
-    /// The server says that this is the root key of somebody: the first one is kept, another one later is not believed. False: another one.
-    pub fn check_root(&mut self, profile: &Profile, handle: &str, root: &[u8; 32]) -> Result<bool, ProfileError> {
-        let root = BASE32_NOPAD.encode(root);
-        let Some(contact) = self.list.iter().find(|contact| contact.handle == handle) else { return Ok(true) };
+    /// The server says that this is the chain of somebody: the first root is kept, another one later is not believed.
+    pub fn check_found(&mut self, profile: &Profile, chain: &VerifiedChain) -> Result<Standing, ProfileError> {
+        let (handle, root) = (chain.handle(), BASE32_NOPAD.encode(&chain.root()));
+        let Some(contact) = self.list.iter().find(|contact| contact.handle == handle) else {
+            return Ok(Standing::Good);
+        };
         let same = contact.root.as_ref().is_none_or(|kept| *kept == root);
-        if contact.root.is_none() || (!same && !contact.key_changed) {
-            self.change_one(profile, handle, |contact| {
-                contact.key_changed = !same;
-                contact.root.get_or_insert(root);
+        if !same && contact.new_root.as_ref() != Some(&root) {
+            self.change_one(profile, handle, |contact| (contact.key_changed, contact.new_root) = (true, Some(root)))?;
+            return Ok(Standing::OtherRoot);
+        }
+        if contact.key_changed {
+            // Whoever showed another key once is not rung before the person has decided, whatever is shown now.
+            return Ok(Standing::OtherRoot);
+        }
+        if contact.root.is_none() {
+            self.change_one(profile, handle, |contact| contact.root = Some(root))?;
+        }
+        if same { self.follow(profile, chain) } else { Ok(Standing::OtherRoot) }
+    }
+
+    /// Somebody shows this chain in a letter. Nothing of it is kept: whoever writes can claim any handle, and whoever has the
+    /// recovery kit can sign what the account's devices never see. What the directory shows to all is what counts.
+    #[must_use]
+    pub fn judge_shown(&self, chain: &VerifiedChain) -> Standing {
+        let Some(contact) = self.find(chain.handle()) else { return Standing::Good };
+        match &contact.root {
+            None => Standing::Good,
+            Some(kept) if *kept != BASE32_NOPAD.encode(&chain.root()) => Standing::OtherRoot,
+            Some(_) if continues(contact, chain) || outranks(contact, chain) => Standing::Good,
+            Some(_) => Standing::Cut,
+        }
+    }
+
+    /// Whether the directory has shown exactly this chain of a contact, and nothing is to be decided about them.
+    #[must_use]
+    pub fn has_seen(&self, chain: &VerifiedChain) -> bool {
+        self.knows(chain.handle(), &chain.root())
+            && self
+                .find(chain.handle())
+                .is_some_and(|contact| contact.chain_length == chain.length() && continues(contact, chain))
+    }
+
+    /// The longest chain that was seen of a contact is kept in mind: one that does not continue it hides something, unless it
+    /// is the root that has signed more in it. A root outranks devices, also one that a thief went on with.
+    fn follow(&mut self, profile: &Profile, chain: &VerifiedChain) -> Result<Standing, ProfileError> {
+        let Some(contact) = self.list.iter().find(|contact| contact.handle == chain.handle()) else {
+            return Ok(Standing::Good);
+        };
+        let continues = continues(contact, chain);
+        if !continues && !outranks(contact, chain) {
+            return Ok(Standing::Cut);
+        }
+        if !continues || chain.length() > contact.chain_length {
+            self.change_one(profile, chain.handle(), |contact| {
+                (contact.chain_length, contact.chain_link) = (chain.length(), link(chain, chain.length()));
+                (contact.root_length, contact.root_link) = (chain.root_length(), link(chain, chain.root_length()));
             })?;
         }
-        Ok(same)
+        Ok(Standing::Good)
     }
 
     /// Names at `host` whose presence is to be asked for now: each time the next few, in turn.
@@ -179,6 +430,7 @@ impl Contacts {
         change(&mut changed);
         profile.save_contacts(&changed)?;
         self.list = changed;
+        self.revision += 1;
         self.renew_view();
         Ok(())
     }
@@ -201,8 +453,93 @@ impl Contacts {
             presence,
             verified: contact.verified && !contact.key_changed,
             key_changed: contact.key_changed,
+            keys: contact.root.as_ref().zip(contact.new_root.as_ref()).map(|(known, new)| {
+                let [known, new] = [known, new].map(|key| grouped(key));
+                ChangedKeys { known, new }
+            }),
+            has_key: contact.root.is_some(),
+            silent: contact.silent,
         }
     }
+}
+
+/// What the first `length` entries hash to, as it is kept.
+fn link(chain: &VerifiedChain, length: usize) -> Option<String> {
+    chain.link(length).map(|link| BASE32_NOPAD.encode(&link))
+}
+
+/// Whether a chain goes on from the longest that was seen of a contact.
+fn continues(contact: &StoredContact, chain: &VerifiedChain) -> bool {
+    contact.chain_length == 0 || link(chain, contact.chain_length) == contact.chain_link
+}
+
+/// Whether the root has signed more in it than in that.
+fn outranks(contact: &StoredContact, chain: &VerifiedChain) -> bool {
+    contact.root_length > 0
+        && link(chain, contact.root_length) == contact.root_link
+        && chain.root_length() > contact.root_length
+}
+
+/// A contact of whom nothing but the handle is known.
+fn unknown(handle: &str) -> StoredContact {
+    StoredContact {
+        handle: handle.to_owned(),
+        name: None,
+        root: None,
+        verified: false,
+        token: None,
+        chain_length: 0,
+        chain_link: None,
+        root_length: 0,
+        root_link: None,
+        key_changed: false,
+        new_root: None,
+        silent: false,
+    }
+}
+
+/// Another device of the account says this of a contact.
+fn follow_person(contact: &mut StoredContact, person: Person) {
+    let Person { name, root, verified, token, silent } = person;
+    (contact.name, contact.silent) = (name, silent);
+    contact.token = token.map(|token| token.text()).or(contact.token.take());
+    match (&contact.root, root) {
+        (Some(known), Some(root)) if *known != root => (contact.key_changed, contact.new_root) = (true, Some(root)),
+        (_, Some(root)) => {
+            (contact.root, contact.verified) = (Some(root), verified);
+            (contact.key_changed, contact.new_root) = (false, None);
+        }
+        (_, None) => {}
+    }
+}
+
+/// Whether a link, if `whom` is one, goes with the server that this profile uses.
+pub fn check_server(whom: &str, server: &ServerAddress) -> Result<(), ContactError> {
+    match whom.parse::<ContactLink>() {
+        Ok(link) if link.server.host == server.host && link.server.key != server.key => {
+            Err(ContactError::OtherServer(link.server.host))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether this is the text of a root key.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    BASE32_NOPAD.decode(text.as_bytes()).is_ok_and(|key| key.len() == 32)
+}
+
+/// A name as it is kept: nothing that does something where it is shown, and no name is none.
+fn clean_name(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|character| !character.is_control()).take(MAX_NAME).collect();
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// A key in groups of four, to be compared by eye.
+fn grouped(key: &str) -> String {
+    let groups: Vec<&str> = key.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(" ")
 }
 
 fn shown_name(contact: &StoredContact) -> String {
@@ -217,6 +554,21 @@ fn short_name(handle: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::chain::{Chain, DeviceCard};
+    use ed25519_dalek::SigningKey;
+
+    const UNIX: u64 = 1_800_000_000;
+
+    fn key(number: u8) -> SigningKey {
+        SigningKey::from_bytes(&[number; 32])
+    }
+
+    /// Bob's account under this root.
+    fn bob(root: u8) -> VerifiedChain {
+        let device = key(root + 100);
+        let card = DeviceCard { signing: device.verifying_key().to_bytes(), sealing: [root; 32] };
+        Chain::create("bob@example.org", &key(root), card, &device, UNIX).verify(UNIX).unwrap()
+    }
 
     const OWN: &str = "alice@example.org";
 
@@ -257,18 +609,67 @@ mod tests {
     #[test]
     fn the_first_root_is_kept_and_another_one_is_not_believed() {
         let (_folder, profile, mut contacts) = empty();
-        assert!(contacts.check_root(&profile, "bob@example.org", &[9; 32]).unwrap(), "a stranger has no kept key");
+        let [bob, other] = [1, 2].map(bob);
+        let found = |contacts: &mut Contacts, chain| contacts.check_found(&profile, chain).unwrap();
+        assert_eq!(found(&mut contacts, &other), Standing::Good, "a stranger has no kept key");
         contacts.add(&profile, "bob@example.org", OWN).unwrap();
-        assert!(contacts.check_root(&profile, "bob@example.org", &[1; 32]).unwrap());
-        assert!(!contacts.check_root(&profile, "bob@example.org", &[2; 32]).unwrap());
+        assert_eq!(contacts.judge_shown(&other), Standing::Good);
+        assert_eq!(found(&mut contacts, &bob), Standing::Good, "what a letter shows is not kept");
+        assert_eq!(contacts.judge_shown(&other), Standing::OtherRoot);
+        assert!(!contacts.view()[0].key_changed, "anybody can write such a letter");
+        assert_eq!(found(&mut contacts, &other), Standing::OtherRoot);
         let mut again = Contacts::load(&profile).unwrap();
         assert!(again.view()[0].key_changed);
-        assert!(again.peer("bob@example.org", Some(&[2; 32])).key_changed);
-        assert!(!again.peer("bob@example.org", Some(&[1; 32])).key_changed);
-        assert!(!again.check_root(&profile, "bob@example.org", &[2; 32]).unwrap());
+        assert!(again.peer("bob@example.org", Some(&other.root())).key_changed);
+        assert!(!again.peer("bob@example.org", Some(&bob.root())).key_changed);
+        assert_eq!(found(&mut again, &other), Standing::OtherRoot);
         again.trust_new_key(&profile, "bob@example.org").unwrap();
-        assert!(again.check_root(&profile, "bob@example.org", &[2; 32]).unwrap());
-        assert!(!again.check_root(&profile, "bob@example.org", &[1; 32]).unwrap());
+        assert_eq!(found(&mut again, &other), Standing::Good);
+        assert_eq!(found(&mut again, &bob), Standing::OtherRoot);
+    }
+
+    #[test]
+    fn a_chain_that_hides_an_entry_once_seen_is_not_believed() {
+        let (_folder, profile, mut contacts) = empty();
+        contacts.add(&profile, "bob@example.org", OWN).unwrap();
+        let (old, root, device) = (bob(1), key(1), key(101));
+        let card = DeviceCard { signing: key(9).verifying_key().to_bytes(), sealing: [9; 32] };
+        let added = old.with_device(card, &root, UNIX).verify(UNIX).unwrap();
+        let revoked = added.without_device(card.signing, &device, UNIX).verify(UNIX).unwrap();
+        let fork = added.without_device(old.cards()[0].signing, &key(9), UNIX).verify(UNIX).unwrap();
+        assert_eq!(contacts.check_found(&profile, &old).unwrap(), Standing::Good);
+        assert_eq!(contacts.judge_shown(&revoked), Standing::Good);
+        assert!(contacts.has_seen(&old) && !contacts.has_seen(&revoked), "a letter alone is no news");
+        assert_eq!(contacts.check_found(&profile, &added).unwrap(), Standing::Good);
+        assert_eq!(contacts.check_found(&profile, &revoked).unwrap(), Standing::Good);
+        let mut again = Contacts::load(&profile).unwrap();
+        for cut in [&old, &added, &fork] {
+            assert_eq!(again.check_found(&profile, cut).unwrap(), Standing::Cut);
+            assert_eq!(again.judge_shown(cut), Standing::Cut);
+        }
+        assert_eq!(again.check_found(&profile, &revoked).unwrap(), Standing::Good);
+    }
+
+    #[test]
+    fn a_thiefs_branch_once_seen_does_not_outlast_the_roots_word() {
+        let (_folder, profile, mut contacts) = empty();
+        contacts.add(&profile, "bob@example.org", OWN).unwrap();
+        let (first, root, thief) = (bob(1), key(1), key(9));
+        let card = DeviceCard { signing: thief.verifying_key().to_bytes(), sealing: [9; 32] };
+        let both = first.with_device(card, &root, UNIX).verify(UNIX).unwrap();
+        let stolen = both.without_device(first.cards()[0].signing, &thief, UNIX).verify(UNIX).unwrap();
+        let mended = both.without_device(card.signing, &root, UNIX).verify(UNIX).unwrap();
+        for (chain, standing) in [
+            (&both, Standing::Good),
+            (&stolen, Standing::Good),
+            (&both, Standing::Cut),
+            (&mended, Standing::Good),
+            (&stolen, Standing::Cut),
+            (&both, Standing::Cut),
+            (&mended, Standing::Good),
+        ] {
+            assert_eq!(contacts.check_found(&profile, chain).unwrap(), standing);
+        }
     }
 
     #[test]

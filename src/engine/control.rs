@@ -1,11 +1,21 @@
 //! Control: runs the call machine, keeps the identity, starts and stops the threads of a call, publishes snapshots.
 
+mod account;
+mod account_devices;
+mod app_lock;
 mod devices;
 mod dialing;
+mod events;
+mod household;
+mod letters;
+mod linking;
+mod numbering;
+mod people;
 mod settings;
 mod sound;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod view;
 mod ways;
 
@@ -13,33 +23,42 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use account_devices::Recovering;
 use dialing::Dialing;
 use ed25519_dalek::SigningKey;
+use letters::Letters;
+use linking::Linking;
+use numbering::Numbering;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::account::AccountView;
 use super::clock;
 use super::config::EngineConfig;
 use super::contacts::Contacts;
 use super::devices::DeviceList;
+use super::door::Door;
 use super::encoder;
-use super::handle::{Appearance, CallView, Command, DeviceChoice, DeviceOpens, ServerStatus, Snapshot, Zoom};
+use super::handle::{
+    Appearance, CallNumber, CallView, Command, Comparison, DeviceChoice, DeviceOpens, ServerStatus, Snapshot, Zoom,
+};
+use super::household::Household;
 use super::path::CallPath;
 use super::preview::Preview;
-use super::sealing::{OpenCommand, SealCommand};
-use super::session::{self, Event, Events};
+use super::secret::Secret;
+use super::seen::Seen;
+use super::session::{self, Announcements, Event, Events};
 use super::sound::{Ringer, SoundCheck};
 use super::topology::{CallIo, CallThreads, Ends, start_call};
-use crate::call::{CaptureGrant, KEYFRAME_PAUSE, Machine, Outcome, Output};
+use crate::call::{CaptureGrant, KEYFRAME_PAUSE, Machine, Outcome, State};
 use crate::capture::camera::CameraSystem;
 use crate::capture::camera::native::NativeCameras;
-use crate::crypto::chain::DeviceCard;
 use crate::crypto::identity::{Identity, ephemeral_key};
-use crate::crypto::letter::{self, CallId, Content};
 use crate::media::{Doorbell, Timestamp};
 use crate::net::PathPolicy;
 use crate::store::profile::{Profile, ProfileError, StoredTrial};
 use crate::wire::address::{Handle, ServerAddress};
+use crate::wire::token::TokenHash;
 
 /// Events that may wait for control.
 const EVENTS: usize = 64;
@@ -47,31 +66,62 @@ const EVENTS: usize = 64;
 const TICK: Duration = Duration::from_millis(100);
 /// How often the server is asked who is there.
 const PRESENCE: Duration = Duration::from_secs(15);
+/// How often the peer's chain is looked up in a call: a device that was revoked is talked to no longer than that.
+const PEER_CHECK: Duration = Duration::from_secs(30);
 /// A device signs its chain's head anew after this time.
 const RENEW_S: u64 = 12 * 3600;
+/// Letters to which answers are awaited that the server may not know of yet; one more loses its precedence.
+const ANNOUNCED: usize = 16;
 /// Longest sleep when nothing is due.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// The state of an engine. Lives on the control thread.
+#[expect(clippy::struct_excessive_bools, reason = "they say different things")]
 pub struct Control {
     profile: Profile,
     config: EngineConfig,
     policy: PathPolicy,
+    hide_address: bool,
+    /// To the relay, and directly.
+    last_round_trips_ms: (Option<f32>, Option<f32>),
     identity: Option<Identity>,
     /// The server has taken the identity's handle.
     registered: bool,
     appearance: Appearance,
     zoom: Zoom,
+    /// Minutes without a touch after which the window locks itself.
+    lock_after_min: Option<u32>,
+    /// The window shows nothing of the profile.
+    is_app_locked: bool,
     server: Option<ServerAddress>,
     status: ServerStatus,
     machine: Option<Machine>,
     contacts: Contacts,
+    door: Door,
+    household: Household,
+    comparison: Option<Comparison>,
+    letters: Letters,
+    /// Hashes of the tokens that are valid, for the server.
+    tokens: watch::Sender<Vec<TokenHash>>,
+    /// Tells the server to which letters answers are awaited.
+    announce_replies: Option<mpsc::Sender<TokenHash>>,
     trials: Vec<StoredTrial>,
     trying_encoders: bool,
     call: CallView,
+    numbering: Numbering,
     notice: Option<(u64, Arc<str>)>,
     presence: Option<JoinHandle<()>>,
+    seen: Seen,
+    account: AccountView,
+    /// Goes with the next registration.
+    code: Option<Secret>,
     dialing: Option<Dialing>,
+    recovering: Option<Recovering>,
+    /// The recovery kit, while it is shown.
+    kit: Option<Secret>,
+    linking: Linking,
+    /// When the peer's chain was last looked up.
+    peer_checked: Timestamp,
     /// How often the person has dialled.
     dials: u64,
     path: Option<CallPath>,
@@ -146,6 +196,8 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
             }
             _ = tick.tick(), if control.is_to_be_looked_at() => control.look(),
         }
+        control.share();
+        control.tell_marks();
         if let Some(machine) = &mut control.machine {
             machine.handle_timeout(clock::now());
         }
@@ -155,7 +207,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
         control.publish();
     }
     if let Some(machine) = &mut control.machine {
-        machine.hang_up(clock::now());
+        machine.leave(clock::now());
     }
     control.perform();
     control.stop_preview();
@@ -166,15 +218,7 @@ pub async fn run(parts: Parts, mut commands: mpsc::Receiver<Command>) -> Result<
 impl Control {
     fn new(parts: Parts, events: Events) -> Result<Self, ProfileError> {
         let Parts { profile, config, ends, opens, snapshots, snapshot_bell, media } = parts;
-        let damaged = |why: String| ProfileError::Damaged { path: profile.folder().join("identity.key"), why };
-        let identity = match profile.identity()? {
-            Some(bytes) => {
-                let identity = Identity::from_bytes(&bytes, clock::unix_now());
-                Some(identity.map_err(|error| damaged(error.to_string()))?)
-            }
-            None => None,
-        };
-        let contacts = Contacts::load(&profile)?;
+        let vault::Private { identity, contacts, door, household } = vault::load_private(&profile)?;
         let trials = encoder::kept_trials(&profile);
         let trying_encoders = encoder::start_trial(config.video, &trials, events.clone());
         let settings = profile.settings()?;
@@ -187,20 +231,38 @@ impl Control {
             profile,
             config,
             policy,
+            hide_address: settings.hide_address,
+            last_round_trips_ms: (None, None),
             identity,
             registered,
             appearance,
             zoom,
+            lock_after_min: settings.lock_after_min,
+            is_app_locked: false,
             server,
             status: ServerStatus::Idle,
             machine,
             contacts,
+            door,
+            household,
+            comparison: None,
+            letters: Letters::default(),
+            tokens: watch::Sender::default(),
+            announce_replies: None,
             trials,
             trying_encoders,
             call: CallView::Idle,
+            numbering: Numbering::default(),
             notice: None,
             presence: None,
+            seen: Seen::default(),
+            account: AccountView::default(),
+            code: None,
             dialing: None,
+            recovering: None,
+            kit: None,
+            linking: Linking::None,
+            peer_checked: Timestamp::ZERO,
             dials: 0,
             path: None,
             paths: 0,
@@ -227,32 +289,30 @@ impl Control {
     }
 
     fn handle_command(&mut self, command: Command) {
+        if !self.is_open_to(&command) {
+            return self.tell("Visavis is locked; type your passphrase first");
+        }
         let now = clock::now();
         match command {
             Command::CreateProfile { name, server } => self.create_profile(&name, &server),
             Command::Dial { handle, video, consent } => self.dial(&handle, video, consent),
-            Command::Accept { video, consent } => {
-                self.dialing = None;
+            Command::Accept { call, video, consent } if self.is_meant(call) => {
                 let key = self.fresh_path_key();
                 self.switches = (true, video);
                 if let Some(machine) = &mut self.machine {
                     machine.accept(consent, video, key, now);
                 }
             }
-            Command::Decline => {
-                self.dialing = None;
+            Command::Decline { call } if self.is_meant(call) => {
                 if let Some(machine) = &mut self.machine {
                     machine.decline(now);
                 }
             }
-            Command::HangUp => {
-                self.dialing = None;
-                if let Some(machine) = &mut self.machine {
-                    machine.hang_up(now);
-                }
-                if matches!(self.call, CallView::Outgoing { .. }) {
-                    self.end_view(Outcome::Cancelled);
-                }
+            Command::HangUp { call } if self.is_meant(call) => self.hang_up(now),
+            Command::Accept { .. } | Command::Decline { .. } | Command::HangUp { .. } => {
+                self.tell(
+                    "the call that you answered or ended is over; nothing was done about the one that is here now",
+                );
             }
             Command::Dismiss => {
                 if matches!(self.call, CallView::Ended { .. }) {
@@ -271,12 +331,7 @@ impl Control {
             Command::ChooseDevices(choice) => self.choose_devices(choice),
             Command::SetAppearance(appearance) => self.set_appearance(appearance),
             Command::SetZoom(zoom) => self.set_zoom(zoom),
-            Command::AddContact { handle } => {
-                let own = self.identity.as_ref().map_or("", Identity::handle);
-                let added = self.contacts.add(&self.profile, &handle, own);
-                self.tell_error(added);
-                self.ask_presence();
-            }
+            Command::AddContact { whom } => self.add_contact(&whom),
             Command::RemoveContact { handle } => {
                 let removed = self.contacts.remove(&self.profile, &handle);
                 self.tell_error(removed);
@@ -289,12 +344,46 @@ impl Control {
                 let trusted = self.contacts.trust_new_key(&self.profile, &handle);
                 self.tell_error(trusted);
             }
+            Command::KeepOldKey { handle } => {
+                let kept = self.contacts.keep_old_key(&self.profile, &handle);
+                self.tell_error(kept);
+            }
+            Command::SetVerified { handle, verified } => {
+                let kept = self.contacts.set_verified(&self.profile, &handle, verified);
+                self.tell_error(kept);
+            }
+            Command::SetSilent { handle, silent } => {
+                let kept = self.contacts.set_silent(&self.profile, &handle, silent);
+                self.tell_error(kept);
+            }
+            Command::Compare { handle } => self.compare(handle),
+            Command::RenewLink => self.renew_link(),
+            Command::AcceptRequest { handle } => self.accept_request(&handle),
+            Command::DismissRequest { handle } => self.dismiss_request(&handle),
+            Command::Block { handle } => self.block(&handle),
+            Command::Unblock { handle } => self.unblock(&handle),
+            Command::Unlock { passphrase } => self.unlock(&passphrase),
+            Command::Lock => self.lock_app(),
+            Command::SetHideAddress { hide } => self.set_hide_address(hide),
+            Command::SetLockAfter { minutes } => self.set_lock_after(minutes),
+            Command::Account(command) => self.handle_account(command),
+            Command::Protect(how) => self.protect(&how),
+            Command::ShowKit => self.show_kit(),
+            Command::KitIsKept => self.kit_is_kept(),
+            Command::HideKit => self.kit = None,
+            Command::ImportKit { text } => self.import_kit(&text),
+            Command::RevokeDevice { device, kit } => self.revoke_device(device, kit.as_ref()),
+            Command::StartLink { server } => self.start_link(&server),
+            Command::ReadLink { code } => self.read_link(&code),
+            Command::ConfirmLink { kit } => self.confirm_link(kit.as_ref()),
+            Command::CancelLink => self.cancel_link(),
+            Command::Wipe => self.wipe("everything of this profile has been wiped"),
             Command::Shutdown => {}
         }
     }
 
     fn create_profile(&mut self, name: &str, server: &str) {
-        if self.registered {
+        if self.registered || self.profile.is_locked() {
             return self.tell("this profile has an identity already");
         }
         let server: ServerAddress = match server.parse() {
@@ -310,13 +399,27 @@ impl Control {
         let earlier = self.identity.take().filter(|identity| identity.handle() == handle.to_string());
         let create = || Identity::create(&handle.to_string(), clock::unix_now(), &mut rand::rng());
         let identity = earlier.unwrap_or_else(create);
-        if let Err(error) = self.profile.save_identity(&identity.to_bytes()) {
-            return self.tell(&error.to_string());
+        self.become_device(identity, server);
+    }
+
+    /// Whether an answer that names this call is about the one that is shown.
+    fn is_meant(&mut self, call: CallNumber) -> bool {
+        self.view_call();
+        call == self.numbering.current()
+    }
+
+    fn hang_up(&mut self, now: Timestamp) {
+        if self.dialing.take().is_some() {
+            return self.end_view(Outcome::Cancelled);
         }
-        self.machine = Some(Machine::new(identity.device().clone()));
-        self.identity = Some(identity);
-        self.server = Some(server);
-        self.go_online();
+        if let Some(machine) = &mut self.machine {
+            machine.hang_up(now);
+        }
+    }
+
+    /// Whether no call runs or rings.
+    fn is_idle(&self) -> bool {
+        self.machine.as_ref().is_none_or(|machine| matches!(machine.state().0, State::Idle))
     }
 
     /// Signs the head of the own chain anew if it is half a day old, and registers it again: letters carry it, and a head
@@ -333,7 +436,7 @@ impl Control {
     }
 
     fn go_online(&mut self) {
-        let (Some(identity), Some(server)) = (&self.identity, &self.server) else { return };
+        let (Some(identity), Some(server)) = (&self.identity, self.server.clone()) else { return };
         let chain = identity.chain().clone();
         // A handle that is none would have been refused when the identity was made.
         let Ok(own) = identity.handle().parse() else { return };
@@ -345,108 +448,25 @@ impl Control {
         if let Some(old) = self.presence.take() {
             old.abort();
         }
-        self.presence =
-            Some(tokio::spawn(session::stay_present(server.clone(), own, device, chain, self.events.clone())));
-    }
-
-    fn handle_event(&mut self, event: Event) {
-        let now = clock::now();
-        match event {
-            Event::Online => {
-                self.status = ServerStatus::Online;
-                if !self.registered {
-                    self.registered = true;
-                    let kept = self.keep_registration();
-                    self.tell_error(kept);
-                }
-                self.ask_presence();
-            }
-            Event::Offline(error) => {
-                self.status = ServerStatus::Offline { why: error.to_string(), fatal: error.is_fatal() };
-                self.contacts.forget_presence();
-            }
-            Event::Envelope(envelope) => {
-                let (Some(identity), Some(machine)) = (&self.identity, &mut self.machine) else { return };
-                match letter::read(identity, &envelope, clock::unix_now()) {
-                    Ok(letter) => machine.handle_letter(letter, now),
-                    Err(error) => tracing::warn!(%error, "an envelope was thrown away"),
-                }
-            }
-            Event::Presence(answers) => {
-                let Some(host) = self.server.as_ref().map(|server| server.host.clone()) else { return };
-                for (name, online) in answers {
-                    self.contacts.handle_presence(&format!("{name}@{host}"), online);
-                }
-            }
-            Event::LookedUp(attempt, result) => self.looked_up(attempt, result),
-            Event::Delivered(call, result) => {
-                let Some(machine) = &mut self.machine else { return };
-                match result {
-                    Ok(true) => machine.handle_reached(call),
-                    Ok(false) => machine.handle_unreachable(call, Outcome::Offline, now),
-                    Err(error) => machine.handle_unreachable(call, Outcome::Server(error.to_string()), now),
-                }
-            }
-            Event::Devices(list) => self.device_list = Some(Arc::new(list)),
-            Event::EncoderTried(trial) => {
-                self.trials.push(trial);
-                self.trying_encoders = false;
-                let kept = self.profile.save_trials(&self.trials);
-                self.tell_error(kept);
-            }
-            Event::Path(number, event) => self.handle_path_event(number, event, now),
-        }
-    }
-
-    /// Does what the machine wants done.
-    fn perform(&mut self) {
-        while let Some(output) = self.machine.as_mut().and_then(Machine::poll) {
-            match output {
-                Output::Letter { to, call, content, .. } => self.write_letters(&to, call, &content),
-                Output::Join { room, leaf, peer_path_key } => self.enter_room(room, leaf, peer_path_key),
-                Output::Message(message) => {
-                    if let Some(path) = &mut self.path {
-                        path.send(message);
-                    }
-                }
-                Output::OpenEpoch { base, epoch, members } => {
-                    if let Some(threads) = &mut self.threads {
-                        let _ = threads.open.push(OpenCommand::Epoch { base, epoch, members });
-                    }
-                }
-                Output::SealEpoch { base, epoch, leaf } => {
-                    if let Some(threads) = &mut self.threads {
-                        let _ = threads.seal.push(SealCommand::Epoch { base, epoch, leaf });
-                    }
-                }
-                Output::DropBefore(epoch) => {
-                    if let Some(threads) = &mut self.threads {
-                        let _ = threads.open.push(OpenCommand::DropBefore(epoch));
-                    }
-                }
-                Output::StartMedia(grant) => self.start_media(grant),
-                Output::FindDirect(grant) => self.find_direct(grant),
-                Output::Candidates { addresses, answer } => {
-                    if let Some(path) = &mut self.path {
-                        path.handle_candidates(addresses, answer, clock::now());
-                    }
-                }
-                Output::Keyframe => {
-                    if let Some(threads) = &self.threads {
-                        threads.switches.keyframe.store(true, Ordering::Release);
-                    }
-                }
-                Output::Changed => {}
-                Output::Ended(outcome) => self.end_view(outcome),
-            }
-        }
-        if let Some(path) = &mut self.path {
-            path.flush();
-        }
+        self.announce_tokens();
+        let (announce, replies) = mpsc::channel(ANNOUNCED);
+        self.announce_replies = Some(announce);
+        let announcements = Announcements { tokens: self.tokens.subscribe(), replies };
+        let present =
+            session::stay_present(server, own, device, chain, self.code.take(), announcements, self.events.clone());
+        self.presence = Some(tokio::spawn(present));
     }
 }
 
 impl Control {
+    /// Tells the call which frames went out and came in: before each of its beats, which have to name all that were sent before
+    /// the peer's last beat.
+    fn tell_marks(&mut self) {
+        if let (Some(threads), Some(machine)) = (&mut self.threads, &mut self.machine) {
+            threads.tell_marks(machine);
+        }
+    }
+
     fn start_media(&mut self, grant: CaptureGrant) {
         self.stop_preview();
         let Some(ends) = self.ends.take() else {
@@ -468,6 +488,7 @@ impl Control {
             encoder: encoder::choose(&self.config.video, &self.trials),
             microphone: self.microphone(),
             raw_microphone: self.config.raw_microphone,
+            adaptation: self.config.adaptation,
             speaker: self.speaker(),
             ends,
             opens: Arc::clone(&self.opens),
@@ -511,6 +532,7 @@ impl Control {
         if let Some(path) = &mut self.path {
             path.look(now);
         }
+        self.check_peer();
         let (Some(threads), Some(machine)) = (&self.threads, &mut self.machine) else { return };
         if threads.switches.request_keyframe.load(Ordering::Acquire) && now.since(self.keyframe_asked) >= KEYFRAME_PAUSE
         {
@@ -520,23 +542,12 @@ impl Control {
         }
     }
 
-    fn write_letters(&mut self, to: &[DeviceCard], call: CallId, content: &Content) {
-        let (Some(identity), Some(server)) = (&self.identity, self.server.clone()) else { return };
-        let mut rng = rand::rng();
-        let now = clock::unix_now();
-        let write = |card: &DeviceCard| {
-            let envelope = letter::write(identity, card, call, content.clone(), now, &mut rand::rng());
-            envelope.ok().map(|envelope| (card.signing, envelope))
-        };
-        let envelopes: Vec<_> = to.iter().filter_map(write).collect();
-        let invitation = matches!(content, Content::Invitation { .. }).then_some(call);
-        let key = ephemeral_key(&mut rng);
-        while self.deliveries.try_join_next().is_some() {}
-        self.deliveries.spawn(session::deliver(server, key, envelopes, invitation, self.events.clone()));
-    }
-
     /// The call is over: every device is closed, the room is left.
     fn end_view(&mut self, outcome: Outcome) {
+        if self.dialing.is_some() {
+            // It was somebody else's that rang meanwhile: the own call goes on.
+            return;
+        }
         self.ringer = None;
         if let Some(threads) = self.threads.take() {
             self.ends = threads.stop();
@@ -544,12 +555,16 @@ impl Control {
         self.leave_room();
         self.path_key = None;
         let (peer, talked_s) = match &self.call {
-            CallView::Active(view) => (view.peer.clone(), clock::now().since(view.since).as_secs()),
+            CallView::Active(view) => {
+                self.last_round_trips_ms = view.round_trips_ms;
+                (view.peer.clone(), clock::now().since(view.since).as_secs())
+            }
             CallView::Outgoing { peer, .. } | CallView::Incoming { peer, .. } | CallView::Connecting { peer, .. } => {
                 (peer.clone(), 0)
             }
             CallView::Idle | CallView::Ended { .. } => return,
         };
+        self.numbering.end(outcome.clone(), talked_s);
         self.call = CallView::Ended { peer, outcome, talked_s };
     }
 

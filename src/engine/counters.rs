@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+use super::config::VideoSettings;
+use super::peer_clock::PeerClock;
 use super::sound::counters::SoundCounters;
+use crate::media::{FrameId, PoolCounts};
+use crate::transport::rate::ladder::{Limit, Step};
 
 /// One number that only grows.
 #[derive(Debug, Default)]
@@ -47,6 +51,27 @@ impl Smoothed {
     }
 }
 
+/// What went one way, there and back.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    packets: Counter,
+    bytes: Counter,
+}
+
+impl Traffic {
+    /// A packet of so many bytes.
+    pub fn count(&self, bytes: usize) {
+        self.packets.count();
+        self.bytes.add(bytes as u64);
+    }
+
+    /// Packets and bytes so far.
+    #[must_use]
+    pub fn get(&self) -> (u64, u64) {
+        (self.packets.get(), self.bytes.get())
+    }
+}
+
 /// What happened to frames on this side of a call so far.
 #[derive(Debug, Default)]
 pub struct CallCounters {
@@ -60,10 +85,26 @@ pub struct CallCounters {
     pub encoded: Counter,
     /// Bytes that came out of the encoder.
     pub encoded_bytes: Counter,
+    /// Bytes added to them, so that sizes tell little.
+    pub padding_bytes: Counter,
     /// Times the encoder gave an error.
     pub encode_errors: Counter,
+    /// Packets that waited too long for their turn and were not sent.
+    pub late: Counter,
     /// Video frames that were sealed.
     pub sealed: Counter,
+    /// Of those, the keyframes.
+    pub keyframes: Counter,
+    /// Packets of video that were lost and sent again, each time counted.
+    pub resent: Counter,
+    /// Bytes of them and of parity, with all headers.
+    pub resent_bytes: Counter,
+    /// Bytes of sealed packets that left, with all headers.
+    pub wire_bytes: Counter,
+    /// Parity packets that were sent.
+    pub parity: Counter,
+    /// Packets of the peer's video that were lost and rebuilt from parity.
+    pub rebuilt: Counter,
     /// Frames that could not be sealed and so were not sent.
     pub unsealed: Counter,
     /// Whole video frames that came in.
@@ -76,6 +117,16 @@ pub struct CallCounters {
     pub decoded: Counter,
     /// Times the decoder refused a bitstream.
     pub decode_errors: Counter,
+    /// Buffers in the pool of the own source.
+    pool_buffers: AtomicU32,
+    /// Captures left out, since all of them were in use.
+    pool_exhausted: AtomicU64,
+    /// Sealed packets by way of the relay, sent and received.
+    pub relayed: Traffic,
+    /// Those between the two devices.
+    pub direct: Traffic,
+    /// What is known of the peer's clock.
+    pub peer_clock: PeerClock,
     /// What happened to sound.
     pub sound: SoundCounters,
     /// Frames the encoder holds back now.
@@ -88,9 +139,48 @@ pub struct CallCounters {
     pub decode_time: Smoothed,
     /// Width and height of the received picture, 16 bits each.
     size: AtomicU32,
+    /// Changes of the size or number of the pictures that are sent.
+    pub step_changes: Counter,
+    /// Those, and what keeps them from being more: width, height, pictures a second and the limit, 16 bits each.
+    step: AtomicU64,
 }
 
 impl CallCounters {
+    /// The traffic of one way.
+    #[must_use]
+    pub const fn traffic(&self, direct: bool) -> &Traffic {
+        if direct { &self.direct } else { &self.relayed }
+    }
+
+    /// Notes how the pool of the own source is used.
+    pub fn set_pool(&self, counts: PoolCounts) {
+        self.pool_buffers.store(counts.buffers as u32, Ordering::Relaxed);
+        self.pool_exhausted.store(counts.exhausted, Ordering::Relaxed);
+    }
+
+    /// How the pool of the own source is used.
+    #[must_use]
+    pub fn pool(&self) -> PoolCounts {
+        let buffers = self.pool_buffers.load(Ordering::Relaxed) as usize;
+        PoolCounts { buffers, exhausted: self.pool_exhausted.load(Ordering::Relaxed) }
+    }
+
+    /// Notes how large and how many the pictures are that are sent, and why.
+    pub fn set_step(&self, step: Step, limit: Limit) {
+        let parts = [step.width, step.height, step.fps, limit as u32];
+        let packed = parts.into_iter().fold(0, |packed, part| packed << 16 | u64::from(part & 0xffff));
+        self.step.store(packed, Ordering::Relaxed);
+    }
+
+    /// How large and how many the pictures are that are sent, and why.
+    #[must_use]
+    pub fn step(&self) -> (Step, Limit) {
+        let packed = self.step.load(Ordering::Relaxed);
+        let part = |at: u32| (packed >> (16 * at)) as u32 & 0xffff;
+        let limit = Limit::ALL.into_iter().find(|limit| *limit as u32 == part(0)).unwrap_or_default();
+        (Step { width: part(3), height: part(2), fps: part(1) }, limit)
+    }
+
     /// Notes the size of the received picture.
     pub fn set_size(&self, width: u32, height: u32) {
         self.size.store(width << 16 | height, Ordering::Relaxed);
@@ -117,8 +207,18 @@ pub struct SendSwitches {
     pub microphone: AtomicBool,
     /// The speaker is on.
     pub speaker: AtomicBool,
-    /// Rate of the next video frame.
+    /// Rate of the next video frame; zero: the path takes none now.
     pub bitrate_kbps: AtomicU32,
+    /// What the path takes of video, whatever is on its way.
+    pub allowed_kbps: AtomicU32,
+    /// Pictures a second that are encoded.
+    pub fps: AtomicU32,
+    /// The newest picture that the peer can predict from, plus one; zero: none is known.
+    acknowledged: AtomicU64,
+    /// The next frame is to be predicted from that one.
+    pub from_acknowledged: AtomicBool,
+    /// The same, where the encoder can do so without a keyframe.
+    pub prefer_acknowledged: AtomicBool,
     /// The peer wants a keyframe of ours, or rather: we want one of the peer's and its request is still to be sent.
     pub request_keyframe: AtomicBool,
 }
@@ -126,16 +226,32 @@ pub struct SendSwitches {
 impl SendSwitches {
     /// As a call begins.
     #[must_use]
-    pub const fn new((microphone, camera): (bool, bool), bitrate_kbps: u32) -> Self {
+    pub const fn new((microphone, camera): (bool, bool), video: &VideoSettings) -> Self {
         Self {
             stop: AtomicBool::new(false),
             keyframe: AtomicBool::new(false),
             camera: AtomicBool::new(camera),
             microphone: AtomicBool::new(microphone),
             speaker: AtomicBool::new(true),
-            bitrate_kbps: AtomicU32::new(bitrate_kbps),
+            bitrate_kbps: AtomicU32::new(video.bitrate_kbps),
+            allowed_kbps: AtomicU32::new(video.bitrate_kbps),
+            fps: AtomicU32::new(video.fps),
+            acknowledged: AtomicU64::new(0),
+            from_acknowledged: AtomicBool::new(false),
+            prefer_acknowledged: AtomicBool::new(false),
             request_keyframe: AtomicBool::new(false),
         }
+    }
+
+    /// Notes the newest picture that the peer can predict from.
+    pub fn set_acknowledged(&self, picture: Option<FrameId>) {
+        self.acknowledged.store(picture.map_or(0, |id| u64::from(id.0) + 1), Ordering::Release);
+    }
+
+    /// The newest picture that the peer can predict from, if that is known.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<FrameId> {
+        self.acknowledged.load(Ordering::Acquire).checked_sub(1).map(|id| FrameId(id as u32))
     }
 
     /// Whether the call is over.
@@ -159,6 +275,16 @@ mod tests {
             smoothed.sample(Duration::from_millis(4));
         }
         assert!(smoothed.millis().is_some_and(|millis| (millis - 4.0).abs() < 0.05), "{:?}", smoothed.millis());
+    }
+
+    #[test]
+    fn a_step_survives_its_packing() {
+        let counters = CallCounters::default();
+        for limit in Limit::ALL {
+            let step = Step { width: 4096, height: 1081, fps: 60 };
+            counters.set_step(step, limit);
+            assert_eq!(counters.step(), (step, limit));
+        }
     }
 
     #[test]

@@ -147,6 +147,7 @@ mod tests {
     use super::*;
     use crate::call::AddressGrant;
     use crate::engine::session::Event;
+    use crate::net::ceiling::Ceiling;
     use ed25519_dalek::SigningKey;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
@@ -159,7 +160,7 @@ mod tests {
     }
 
     fn socket(own: u8, peer: u8) -> CallSocket {
-        CallSocket::open(key(own), key(peer).verifying_key().to_bytes()).unwrap()
+        CallSocket::open(key(own), key(peer).verifying_key().to_bytes(), Ceiling::default(), None).unwrap()
     }
 
     fn listening(own: u8, peer: u8) -> (CallSocket, SocketAddr, mpsc::Receiver<Event>) {

@@ -8,115 +8,28 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+pub use super::account::{AccountCommand, AccountView, Offer};
+pub use super::call_view::{
+    ActiveView, CallNumber, CallView, EndedCall, FrameCounts, PathView, Peer, SendingView, TrafficCounts,
+};
 use super::clock;
+pub use super::command::{Command, Protect};
 use super::devices::DeviceList;
+pub use super::queues::QueueCounts;
+pub use super::secret::Secret;
 pub use super::sound::{DeviceState, SoundCheckView, SoundCounts, SoundView};
 pub use super::zoom::Zoom;
-use crate::call::UserConsent;
-use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, Timestamp, VideoFrame, ring, slot};
+pub use crate::crypto::link::PREFIX as DEVICE_CODE_PREFIX;
+use crate::media::{Doorbell, FrameId, RingReceiver, SlotReader, Stamps, VideoFrame, ring, slot};
+pub use crate::store::vault::Protection;
+pub use crate::transport::rate::ladder::Limit;
+use crate::wire::link::ContactLink;
 
 /// Commands that may wait for the engine; one more is refused, which no person's clicking reaches.
 pub const COMMAND_QUEUE: usize = 64;
 
 /// How often [`EngineHandle::wait_for`] looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// What a person (or a script) asks of the engine. Nothing here blocks: the outcome shows in the next snapshots.
-#[derive(Debug)]
-pub enum Command {
-    /// Make an identity and register it. `handle` is the part before the `@`; `server` the address with key.
-    CreateProfile {
-        /// Name part of the handle.
-        name: String,
-        /// Server address as the server prints it.
-        server: String,
-    },
-    /// Ring somebody. Calling is itself the consent to show and speak once they accept.
-    Dial {
-        /// Whom.
-        handle: String,
-        /// With picture.
-        video: bool,
-        /// The act of the person.
-        consent: UserConsent,
-    },
-    /// Answer the call that rings.
-    Accept {
-        /// Show the own picture.
-        video: bool,
-        /// The act of the person.
-        consent: UserConsent,
-    },
-    /// Refuse the call that rings.
-    Decline,
-    /// Stop ringing out, or end the call.
-    HangUp,
-    /// Leave the "call ended" state.
-    Dismiss,
-    /// Microphone on or off (packets keep flowing either way).
-    SetMicrophone {
-        /// On.
-        on: bool,
-    },
-    /// Speaker on or off; off, the device is closed.
-    SetSpeaker {
-        /// On.
-        on: bool,
-    },
-    /// Camera on or off.
-    SetCamera {
-        /// On.
-        on: bool,
-    },
-    /// Look at oneself, outside a call; a call ends it.
-    StartPreview {
-        /// The act of the person.
-        consent: UserConsent,
-    },
-    /// Close the camera again.
-    StopPreview,
-    /// Listen to the microphone, outside a call, to show how loud it is; a call ends it, also one that only rings.
-    StartMicrophoneCheck {
-        /// The act of the person.
-        consent: UserConsent,
-    },
-    /// Play a tone on the speaker once, outside a call.
-    PlayTestTone,
-    /// Close what the microphone's check and the tone have opened.
-    StopSoundCheck,
-    /// Ask the system for its devices; they show in [`Snapshot::devices`].
-    ListDevices,
-    /// Use these devices, now and in future.
-    ChooseDevices(DeviceChoice),
-    /// Light or dark, now and in future.
-    SetAppearance(Appearance),
-    /// Everything this large, now and in future.
-    SetZoom(Zoom),
-    /// Keep somebody as a contact. What is wrong with the handle is said in the notice.
-    AddContact {
-        /// `name@host`.
-        handle: String,
-    },
-    /// Forget a contact.
-    RemoveContact {
-        /// Whom.
-        handle: String,
-    },
-    /// Call a contact by another name.
-    RenameContact {
-        /// Whom.
-        handle: String,
-        /// The name; empty: the name part of the handle again.
-        name: String,
-    },
-    /// Believe the key that a contact shows the next time.
-    TrustNewKey {
-        /// Whose.
-        handle: String,
-    },
-    /// End everything.
-    Shutdown,
-}
 
 /// Colours of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -145,17 +58,34 @@ pub struct DeviceChoice {
 
 /// Everything that can be seen of an engine at one moment. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they say different things")]
 pub struct Snapshot {
     /// The engine has looked at its profile; before that nothing else here means anything.
     pub started: bool,
+    /// A passphrase has to be given before there is anything to see.
+    pub locked: bool,
+    /// What protects the keys on disk.
+    pub protection: Protection,
+    /// The account at the server.
+    pub account: AccountView,
     /// Own identity, once there is one.
     pub me: Option<Me>,
+    /// The devices of the own account, its kit, and linking.
+    pub own: Arc<OwnDevices>,
     /// Connection to the server.
     pub server: ServerStatus,
     /// The encoders are being tried; a call that begins meanwhile uses the usual one.
     pub trying_encoders: bool,
     /// The people this profile knows, by name.
     pub contacts: Arc<[Contact]>,
+    /// Whoever has this may ring.
+    pub link: Option<Arc<ContactLink>>,
+    /// Strangers who called, newest first.
+    pub requests: Arc<[Request]>,
+    /// Handles of those who are shut out.
+    pub blocked: Arc<[String]>,
+    /// The safety number that is to be compared.
+    pub comparison: Option<Comparison>,
     /// The devices that there were when [`Command::ListDevices`] was last answered.
     pub devices: Option<Arc<DeviceList>>,
     /// Chosen devices, or what the engine was started with in their place.
@@ -166,12 +96,73 @@ pub struct Snapshot {
     pub sound_check: SoundCheckView,
     /// Colours of the window.
     pub appearance: Appearance,
+    /// Minutes without a touch after which the window locks itself.
+    pub lock_after_min: Option<u32>,
+    /// Calls go by relay only, so that the other side does not learn this machine's network addresses.
+    pub hide_address: bool,
+    /// Round trips of the last call before it ended, in milliseconds: to the relay, and directly, where there was such a way.
+    pub last_round_trips_ms: (Option<f32>, Option<f32>),
     /// How large everything in the window is.
     pub zoom: Zoom,
     /// The call, or how the last one ended.
     pub call: CallView,
+    /// Which call that is; goes on standing for it when it is over.
+    pub call_number: CallNumber,
+    /// The call that was dialled last.
+    pub dialled: CallNumber,
+    /// How the call ended that ended last, also when another has taken its place since.
+    pub ended: Option<EndedCall>,
     /// The last thing that went wrong outside a call, in words for the person, with a number that grows with each.
     pub notice: Option<(u64, Arc<str>)>,
+}
+
+/// A device's number.
+pub type DeviceId = [u8; 32];
+
+/// The devices of the own account, its kit, and linking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnDevices {
+    /// Its active devices, in the order they were added.
+    pub devices: Vec<AccountDevice>,
+    /// The account's root is still on this device: no kit was kept yet.
+    pub has_root: bool,
+    /// The recovery kit, while it is shown.
+    pub kit: Option<Secret>,
+    /// Linking.
+    pub link: LinkView,
+}
+
+/// A device of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountDevice {
+    /// Its number.
+    pub id: DeviceId,
+    /// When it was added, seconds since 1970.
+    pub added_unix_s: u64,
+    /// It is this one.
+    pub is_this: bool,
+}
+
+/// Where linking a device stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LinkView {
+    /// Nowhere.
+    #[default]
+    None,
+    /// This new device shows its code and waits.
+    Waiting {
+        /// To be shown.
+        code: Secret,
+        /// To be compared.
+        number: String,
+    },
+    /// The code of a new device was read.
+    Comparing {
+        /// To be compared.
+        number: String,
+    },
+    /// The new device is in.
+    Done,
 }
 
 /// Own identity.
@@ -185,6 +176,7 @@ pub struct Me {
 
 /// Somebody whom this profile knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is shown by itself")]
 pub struct Contact {
     /// `name@host`.
     pub handle: String,
@@ -194,8 +186,47 @@ pub struct Contact {
     pub presence: Presence,
     /// Known to be the right one.
     pub verified: bool,
-    /// They showed another key than the first time.
+    /// They showed another key than the first time: they are not rung before the person decides.
     pub key_changed: bool,
+    /// The two keys, if they did.
+    pub keys: Option<ChangedKeys>,
+    /// Their key is known, so that there is something to compare.
+    pub has_key: bool,
+    /// Their calls are shown, but not heard.
+    pub silent: bool,
+}
+
+/// The safety number with somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comparison {
+    /// With whom.
+    pub handle: String,
+    /// 60 digits in groups of five, the same on both sides.
+    pub number: Arc<str>,
+}
+
+/// The key that is known of somebody and the one that they show now, as text to be compared by eye.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedKeys {
+    /// The old one.
+    pub known: String,
+    /// The new one.
+    pub new: String,
+}
+
+/// A stranger who called. Nothing rang, nothing was answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// As they call themselves.
+    pub handle: String,
+    /// The directory says that the handle is theirs; if not, anybody may be behind it.
+    pub confirmed: bool,
+    /// Unix seconds of the first call.
+    pub first_s: u64,
+    /// Unix seconds of the last call.
+    pub last_s: u64,
+    /// How often they called.
+    pub count: u32,
 }
 
 /// Whether somebody can be reached at once.
@@ -229,145 +260,6 @@ pub enum ServerStatus {
     },
 }
 
-/// The call as a person sees it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum CallView {
-    /// None.
-    #[default]
-    Idle,
-    /// Our invitation is out.
-    Outgoing {
-        /// Whom.
-        peer: Peer,
-        /// With picture.
-        video: bool,
-        /// Whether a device of theirs has been reached.
-        ringing: bool,
-        /// When it began.
-        since: Timestamp,
-    },
-    /// Somebody rings. Nothing has been opened or sent.
-    Incoming {
-        /// Who.
-        peer: Peer,
-        /// With picture.
-        video: bool,
-        /// When it began.
-        since: Timestamp,
-    },
-    /// Accepted; keys and path are being made.
-    Connecting {
-        /// With whom.
-        peer: Peer,
-        /// When it began.
-        since: Timestamp,
-    },
-    /// Face to face.
-    Active(Box<ActiveView>),
-    /// Over.
-    Ended {
-        /// With whom.
-        peer: Peer,
-        /// How.
-        outcome: crate::call::Outcome,
-        /// Seconds of talk.
-        talked_s: u64,
-    },
-}
-
-/// The other side.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peer {
-    /// `name@host`.
-    pub handle: String,
-    /// What the person calls them; the name part of the handle if nothing else.
-    pub name: String,
-    /// Known to be the right one.
-    pub verified: bool,
-    /// They show another key than the first time: they may be somebody else.
-    pub key_changed: bool,
-}
-
-/// A call that runs.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a lamp of its own on the screen")]
-pub struct ActiveView {
-    /// With whom.
-    pub peer: Peer,
-    /// When both sides were ready.
-    pub since: Timestamp,
-    /// Direct or by relay.
-    pub path: PathView,
-    /// How often the way has changed.
-    pub path_changes: u32,
-    /// Own microphone is on.
-    pub microphone_on: bool,
-    /// Own speaker is on.
-    pub speaker_on: bool,
-    /// Own camera is on.
-    pub camera_on: bool,
-    /// Peer says its microphone is on.
-    pub peer_microphone_on: bool,
-    /// Peer says its camera is on.
-    pub peer_camera_on: bool,
-    /// 60 digits, the same on both sides.
-    pub safety_number: Arc<str>,
-    /// Digits of the MLS epoch authenticator, to be read aloud.
-    pub in_call_code: Arc<str>,
-    /// MLS epoch.
-    pub epoch: u64,
-    /// Seconds since the keys were last refreshed.
-    pub key_age_s: u64,
-    /// Name of the encoder of the own picture.
-    pub encoder: &'static str,
-    /// Frames so far: captured, skipped, sent, received, decoded, not opened.
-    pub frames: FrameCounts,
-    /// Devices, levels and packets of sound.
-    pub sound: SoundView,
-}
-
-/// Frames since the call began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct FrameCounts {
-    /// Pictures that the own source gave.
-    pub captured: u64,
-    /// Frames of the own camera that were damaged and left out.
-    pub damaged: u64,
-    /// Pictures that were not encoded.
-    pub skipped: u64,
-    /// Frames sealed and sent.
-    pub sent: u64,
-    /// Bytes of video that came out of the encoder.
-    pub encoded_bytes: u64,
-    /// Frames not sent, since they could not be sealed or there was no path.
-    pub unsealed: u64,
-    /// Frames of the peer that came whole and opened.
-    pub received: u64,
-    /// Bytes of video in them.
-    pub received_bytes: u64,
-    /// Frames that did not open.
-    pub unopened: u64,
-    /// Pictures of the peer.
-    pub decoded: u64,
-    /// Frames that the encoder holds back at the moment.
-    pub encoder_depth: u32,
-    /// Frames that the decoder holds back at the moment.
-    pub decoder_depth: u32,
-}
-
-/// Which way the packets go.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PathView {
-    /// Through the server's relay.
-    #[default]
-    Relay,
-    /// Between the two devices.
-    Direct,
-    /// Nowhere at the moment: the last picture is old.
-    Reconnecting,
-}
-
 /// An engine as its user holds it.
 pub struct EngineHandle {
     /// Into the engine.
@@ -380,6 +272,8 @@ pub struct EngineHandle {
     pub local: SlotReader<VideoFrame>,
     /// Stamps of the frames that were sent, for logs. Full: newest dropped.
     pub sent: RingReceiver<SentFrame>,
+    /// What the peer told of its frames with the ones after them, for logs. Full: newest dropped.
+    pub late: RingReceiver<LateStamps>,
     /// Rung with each picture of the peer.
     pub remote_bell: Arc<Doorbell>,
     /// Rung with each own picture.
@@ -397,7 +291,19 @@ pub struct SentFrame {
     pub id: FrameId,
     /// Number of the picture at its source: those that were skipped are missing.
     pub picture: FrameId,
+    /// Bytes that came out of the encoder.
+    pub bytes: u32,
     /// When it passed which stage on this side.
+    pub stamps: Stamps,
+}
+
+/// When a received frame was sealed and when its first and its last packet left, on the sender's clock: known with a frame after
+/// it, when it may have been shown already.
+#[derive(Clone, Copy, Debug)]
+pub struct LateStamps {
+    /// Its number.
+    pub id: FrameId,
+    /// These stages and no others.
     pub stamps: Stamps,
 }
 
@@ -485,6 +391,7 @@ impl EngineHandle {
             remote: std::mem::replace(&mut self.remote, slot(Arc::default()).1),
             local: std::mem::replace(&mut self.local, slot(Arc::default()).1),
             sent: ring("sent", 1, Arc::default()).1,
+            late: ring("late stamps", 1, Arc::default()).1,
             remote_bell: Arc::clone(&self.remote_bell),
             local_bell: Arc::clone(&self.local_bell),
             snapshot_bell: Arc::clone(&self.snapshot_bell),

@@ -1,12 +1,18 @@
 //! Clock, threads and rings, send and receive paths, control, and the handle that the window holds.
 
 #[cfg(feature = "client")]
+pub mod account;
+#[cfg(feature = "client")]
+mod call_view;
+#[cfg(feature = "client")]
 mod capture;
 pub mod clock;
 #[cfg(feature = "client")]
+mod command;
+#[cfg(feature = "client")]
 pub mod config;
 #[cfg(feature = "client")]
-mod contacts;
+pub mod contacts;
 #[cfg(feature = "client")]
 mod control;
 #[cfg(feature = "client")]
@@ -16,17 +22,35 @@ pub mod devices;
 #[cfg(feature = "client")]
 mod direct;
 #[cfg(feature = "client")]
+pub mod door;
+#[cfg(feature = "client")]
 mod encoder;
+#[cfg(feature = "client")]
+mod encoding;
 #[cfg(feature = "client")]
 pub mod handle;
 #[cfg(feature = "client")]
+pub mod household;
+#[cfg(feature = "client")]
+pub mod lipsync;
+#[cfg(feature = "client")]
+mod outbox;
+#[cfg(feature = "client")]
 mod path;
 #[cfg(feature = "client")]
+mod peer_clock;
+#[cfg(feature = "client")]
 mod preview;
+#[cfg(feature = "client")]
+pub mod queues;
 #[cfg(feature = "client")]
 mod receive;
 #[cfg(feature = "client")]
 mod sealing;
+#[cfg(feature = "client")]
+pub mod secret;
+#[cfg(feature = "client")]
+mod seen;
 #[cfg(feature = "client")]
 mod session;
 pub mod signals;

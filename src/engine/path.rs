@@ -10,11 +10,15 @@ use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::clock;
 use super::direct::{self, DirectLink};
 use super::session::{self, PathEvents};
 use crate::call::AddressGrant;
 use crate::media::{LeafIndex, Timestamp};
+use crate::net::ceiling::{Ceiling, ControllerChoice};
 use crate::net::direct::CallSocket;
+use crate::net::impair::Impairment;
+use crate::sim::{LinkConfig, LinkWatch};
 use crate::transport::candidates;
 use crate::transport::control::{ControlError, ControlLink};
 use crate::transport::punch::{Punch, PunchOutput};
@@ -40,6 +44,12 @@ pub struct Place {
     pub key: Arc<SigningKey>,
     /// The peer's key of this call.
     pub peer: [u8; 32],
+    /// A modelled link before the call's socket.
+    pub link: Option<Arc<LinkConfig>>,
+    /// Who watches it.
+    pub link_watch: Option<Arc<LinkWatch>>,
+    /// Who says how much may be on its way.
+    pub controller: ControllerChoice,
 }
 
 /// The path of one call; dropping it leaves the room and closes the direct way once the last words are out.
@@ -76,10 +86,11 @@ impl CallPath {
     /// Enters the room under the call's key and stays there, through losses of the connection; the connections' tasks
     /// run on `media` and report by `events`.
     pub fn enter(place: Place, media: &tokio::runtime::Handle, events: PathEvents) -> io::Result<Self> {
-        let Place { server, room, leaf, key, peer } = place;
+        let Place { server, room, leaf, key, peer, link, link_watch, controller } = place;
+        let impairment = link.map(|link| Impairment { link, clock: clock::now, watch: link_watch });
         let socket = {
             let _inside = media.enter();
-            CallSocket::open(Arc::clone(&key), peer)?
+            CallSocket::open(Arc::clone(&key), peer, Ceiling::new(controller), impairment.as_ref())?
         };
         let (requests, waiting) = mpsc::channel(ROOM_REQUESTS);
         let stay = session::stay_in_room(socket.clone(), server, key, room, leaf.0, waiting, events.clone());
@@ -282,6 +293,11 @@ impl CallPath {
             Way::Relay => self.relay.as_ref(),
             Way::Direct => self.direct.as_ref().map(|link| &link.connection),
         }
+    }
+
+    /// What the call's connections may have on their way.
+    pub fn ceiling(&self) -> Ceiling {
+        self.socket.ceiling().clone()
     }
 
     /// The way in use.

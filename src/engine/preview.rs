@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 use super::capture::{CaptureThread, SourceShare};
 use super::config::{VideoChoice, VideoSettings};
 use super::counters::{CallCounters, SendSwitches};
-use super::handle::{DeviceOpens, SentFrame};
+use super::handle::{DeviceOpens, LateStamps, SentFrame};
 use super::topology::Ends;
 use crate::call::CaptureGrant;
 use crate::capture::camera::CameraSystem;
@@ -34,14 +34,15 @@ pub struct Preview {
     thread: JoinHandle<SlotWriter<VideoFrame>>,
     remote: SlotWriter<VideoFrame>,
     sent: RingSender<SentFrame>,
+    late: RingSender<LateStamps>,
 }
 
 impl Preview {
     /// Opens the source. The grant is the proof that the person asked for it.
     pub fn start(grant: CaptureGrant, io: PreviewIo, ends: Ends) -> io::Result<Self> {
-        let Ends { remote, local, sent } = ends;
+        let Ends { remote, local, sent, late } = ends;
         let share = Arc::new(SourceShare::new(io.source));
-        let switches = Arc::new(SendSwitches::new((false, true), io.video.bitrate_kbps));
+        let switches = Arc::new(SendSwitches::new((false, true), &io.video));
         let thread = CaptureThread {
             grant,
             share: Arc::clone(&share),
@@ -54,13 +55,13 @@ impl Preview {
             counters: Arc::new(CallCounters::default()),
         };
         let thread = Builder::new().name("preview".into()).spawn(move || thread.run())?;
-        Ok(Self { share, switches, thread, remote, sent })
+        Ok(Self { share, switches, thread, remote, sent, late })
     }
 
     /// Closes the source and gives the ends back; `None` if the thread died.
     pub fn stop(self) -> Option<Ends> {
         self.switches.stop.store(true, Ordering::Release);
         let local = self.thread.join().ok()?;
-        Some(Ends { remote: self.remote, local, sent: self.sent })
+        Some(Ends { remote: self.remote, local, sent: self.sent, late: self.late })
     }
 }

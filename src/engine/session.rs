@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::devices::DeviceList;
 use super::direct::DirectEvent;
+use super::secret::Secret;
 use crate::crypto::letter::CallId;
+use crate::crypto::link::CODE_LIFE_S;
 use crate::net::client::{ConnectError, ServerLink, connect, connect_from};
 use crate::net::direct::CallSocket;
 use crate::net::streams::write_message;
 use crate::store::profile::StoredTrial;
 use crate::wire::address::{Handle, ServerAddress};
 use crate::wire::signal::{DeviceId, Refusal, Role, ToClient, ToServer};
+use crate::wire::token::{Token, TokenHash};
 
 /// First pause before the server is tried again; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -33,10 +36,18 @@ pub const GOODBYE: Duration = Duration::from_millis(200);
 pub enum Event {
     /// The device is registered and present.
     Online,
+    /// What the server answered to this request about the account.
+    Account(ToServer, Result<ToClient, ConnectError>),
     /// It is not, and why.
     Offline(ConnectError),
-    /// An envelope for this device.
-    Envelope(Vec<u8>),
+    /// An envelope for this device, by its number; it may come more than once.
+    Envelope(u64, Vec<u8>),
+    /// The own account's chain, which says more than ours.
+    OwnChain(Vec<u8>),
+    /// An envelope for the new device that waits to be linked.
+    LinkEnvelope(Vec<u8>),
+    /// The chain of the peer of a call, as the server has it now.
+    PeerChain(Vec<u8>),
     /// An account's chain, or why there is none; for which attempt to call.
     LookedUp(u64, Result<Vec<u8>, ConnectError>),
     /// Whether accounts, by name, have a device at the server.
@@ -99,12 +110,23 @@ impl PathEvents {
     }
 }
 
-/// Keeps the device of the account `own` present at its server for as long as `events` is read.
+/// What a device tells its server of whom it lets in.
+pub struct Announcements {
+    /// Hashes of the tokens that are valid now.
+    pub tokens: watch::Receiver<Vec<TokenHash>>,
+    /// Hash of the token that answers to a letter will show.
+    pub replies: mpsc::Receiver<TokenHash>,
+}
+
+/// Keeps the device of the account `own` present at its server for as long as `events` is read. A
+/// `code` goes with the first registration only.
 pub async fn stay_present(
     server: ServerAddress,
     own: Handle,
     device: SigningKey,
     chain: impl Fn() -> Vec<u8>,
+    mut code: Option<Secret>,
+    mut announcements: Announcements,
     events: Events,
 ) {
     let mut pause = FIRST_PAUSE;
@@ -117,7 +139,7 @@ pub async fn stay_present(
                 return;
             }
             Ok(link) => {
-                let registered = be_present(link, chain(), &events, &mut pause).await;
+                let registered = be_present(link, chain(), code.take(), &mut announcements, &events, &mut pause).await;
                 let Err(error) = registered else { return };
                 if events.send(Event::Offline(error.clone())).await.is_err() || error.is_fatal() {
                     return;
@@ -144,29 +166,54 @@ fn jittered(pause: Duration) -> Duration {
 async fn be_present(
     mut link: ServerLink,
     chain: Vec<u8>,
+    code: Option<Secret>,
+    announcements: &mut Announcements,
     events: &Events,
     pause: &mut Duration,
 ) -> Result<(), ConnectError> {
+    if let Some(code) = code {
+        write_message(&mut link.writer, &ToServer::Code { code: code.expose().to_owned() }).await?;
+    }
     write_message(&mut link.writer, &ToServer::Register { chain }).await?;
+    let Announcements { tokens, replies } = announcements;
+    let mut registered = false;
     loop {
         let message = tokio::select! {
             message = link.reader.read() => message?,
+            Ok(()) = tokens.changed(), if registered => {
+                let request = ToServer::SetTokens { tokens: tokens.borrow_and_update().clone() };
+                write_message(&mut link.writer, &request).await?;
+                continue;
+            }
+            Some(token) = replies.recv(), if registered => {
+                write_message(&mut link.writer, &ToServer::AwaitReplies { token }).await?;
+                continue;
+            }
             () = events.closed() => {
                 link.close().await;
                 return Ok(());
             }
         };
         let event = match message {
+            ToClient::Done if registered => continue,
             ToClient::Done => {
                 *pause = FIRST_PAUSE;
+                registered = true;
+                tokens.mark_changed();
                 Event::Online
             }
             ToClient::Refused(refusal) => return Err(refusal.into()),
-            ToClient::Envelope(envelope) => Event::Envelope(envelope),
+            ToClient::Envelope { number, envelope } => Event::Envelope(number, envelope),
+            ToClient::Chain(chain) => Event::OwnChain(chain),
             _ => continue,
         };
+        let number = if let Event::Envelope(number, _) = event { Some(number) } else { None };
         if events.send(event).await.is_err() {
             return Ok(());
+        }
+        // Only now: until control has it, the server has to give it again.
+        if let Some(number) = number {
+            write_message(&mut link.writer, &ToServer::Received { number }).await?;
         }
     }
 }
@@ -176,12 +223,52 @@ pub async fn look_up(server: ServerAddress, key: SigningKey, name: String, attem
     let result = async {
         let mut link = connect(&server, &key, Role::Courier).await?;
         match link.ask(&ToServer::LookUp { name }).await? {
-            ToClient::Found { chain } => Ok(chain),
+            ToClient::LookedUp(found) => Ok(found.chain().ok_or(Refusal::Unknown)?.to_vec()),
             _ => Err(ConnectError::Lost),
         }
     };
     let result = result.await;
     let _ = events.send(Event::LookedUp(attempt, result)).await;
+}
+
+/// Looks up the peer of a call, under a throw-away key. What cannot be learnt is not reported: it is asked again soon.
+pub async fn look_up_peer(server: ServerAddress, key: SigningKey, name: String, events: Events) {
+    let Ok(mut link) = connect(&server, &key, Role::Courier).await else { return };
+    if let Ok(ToClient::LookedUp(found)) = link.ask(&ToServer::LookUp { name }).await
+        && let Some(chain) = found.chain()
+    {
+        let _ = events.send(Event::PeerChain(chain.to_vec())).await;
+    }
+}
+
+/// A new device waits for whoever has seen its code, for as long as the code holds.
+pub async fn wait_for_link(server: ServerAddress, device: SigningKey, events: Events) {
+    let wait = async {
+        loop {
+            match connect(&server, &device, Role::Device).await {
+                Ok(mut link) => {
+                    let asked = write_message(&mut link.writer, &ToServer::AwaitLink).await;
+                    while let (Ok(()), Ok(message)) = (&asked, link.reader.read().await) {
+                        let ToClient::Envelope { number, envelope } = message else { continue };
+                        if events.send(Event::LinkEnvelope(envelope)).await.is_err() {
+                            return;
+                        }
+                        if write_message(&mut link.writer, &ToServer::Received { number }).await.is_err() {
+                            break;
+                        }
+                    }
+                }
+                Err(error) => {
+                    let fatal = error.is_fatal();
+                    if events.send(Event::Offline(error)).await.is_err() || fatal {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep(jittered(LONGEST_PAUSE)).await;
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(CODE_LIFE_S), wait).await;
 }
 
 /// Asks who of these is there, under a throw-away key. What cannot be learnt is not reported: it is asked again soon.
@@ -192,12 +279,13 @@ pub async fn ask_presence(server: ServerAddress, key: SigningKey, names: Vec<Str
     }
 }
 
-/// Delivers envelopes, under a throw-away key. Only the fate of the `invitation` to a call is reported: a letter of another
+/// Delivers envelopes, under a throw-away key, showing `token`. Only the fate of the `invitation` to a call is reported: a letter of another
 /// kind that is lost changes nothing, since the other side then waits in vain and gives up.
 pub async fn deliver(
     server: ServerAddress,
     key: SigningKey,
     envelopes: Vec<(DeviceId, Vec<u8>)>,
+    token: Token,
     invitation: Option<CallId>,
     events: Events,
 ) {
@@ -205,7 +293,7 @@ pub async fn deliver(
         let mut link = connect(&server, &key, Role::Courier).await?;
         let mut reached = false;
         for (device, envelope) in envelopes {
-            reached |= match link.ask(&ToServer::Deliver { device, envelope }).await {
+            reached |= match link.ask(&ToServer::Deliver { device, envelope, token }).await {
                 // One device of several that never was here.
                 Err(ConnectError::Refused(Refusal::Unknown)) => false,
                 answer => answer? == ToClient::Delivered,
@@ -244,7 +332,7 @@ pub async fn stay_in_room(
     let mut last_tries = LAST_TRIES;
     loop {
         let role = Role::Relay { room, leaf };
-        if let Ok(mut link) = connect_from(socket.endpoint(), &server, &key, role).await {
+        if let Ok(mut link) = connect_from(socket.endpoint(), socket.ceiling(), &server, &key, role).await {
             let mut refused = false;
             if events.send(PathEvent::RoomOpen(link.connection.clone())).await.is_err() {
                 return;
@@ -316,7 +404,9 @@ mod tests {
             runtime.block_on(async {
                 let (events, mut reports) = mpsc::channel(100);
                 let (own, device) = (handle.parse().unwrap(), identity.device().clone());
-                let present = stay_present(server.address().clone(), own, device, || chain.clone(), events);
+                let announcements = Announcements { tokens: watch::channel(Vec::new()).1, replies: mpsc::channel(1).1 };
+                let present =
+                    stay_present(server.address().clone(), own, device, || chain.clone(), None, announcements, events);
                 let _ = tokio::time::timeout(Duration::from_secs(2), present).await;
                 let report = |event| if let Event::Offline(error) = event { Some(error) } else { None };
                 std::iter::from_fn(|| reports.try_recv().ok()).filter_map(report).collect::<Vec<_>>()

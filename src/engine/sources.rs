@@ -10,6 +10,7 @@ use crate::capture::camera::{self, CameraFormat, CameraSystem};
 use crate::capture::pattern::PatternSource;
 use crate::capture::y4m::Y4mSource;
 use crate::capture::{CaptureError, SourceFormat, VideoSource};
+use crate::media::FrameId;
 
 /// A source that is open. A camera's own thread knows best when its device is; for the others this handle counts.
 pub struct OpenSource {
@@ -66,7 +67,8 @@ pub fn check_source(
     match choice {
         VideoChoice::File(path) => {
             let format = SourceFormat::new(video.width, video.height, video.fps);
-            Y4mSource::open(path, format.interval).map(drop)
+            // Its first picture too: a head alone shows nothing.
+            Y4mSource::open(path, format.interval).and_then(|mut file| file.next(FrameId(0))).map(drop)
         }
         VideoChoice::Device(name) => camera::find(cameras, name.as_deref()).map(drop),
         VideoChoice::Pattern | VideoChoice::None => Ok(()),

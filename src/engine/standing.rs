@@ -1,6 +1,6 @@
 //! How a call stands, for whoever follows it to its end: before the talk, in it, or after.
 
-use super::handle::{ActiveView, CallView, EngineHandle};
+use super::handle::{ActiveView, CallNumber, CallView, EngineHandle, Snapshot};
 use crate::call::Outcome;
 
 /// How a call stands.
@@ -31,6 +31,18 @@ impl CallView {
     }
 }
 
+impl Snapshot {
+    /// How the call with this number stands; nothing if others have taken its place and its end is forgotten.
+    #[must_use]
+    pub fn standing_of(&self, call: CallNumber) -> Option<Standing<'_>> {
+        if self.call_number == call {
+            return Some(self.call.standing());
+        }
+        let ended = self.ended.as_ref().filter(|ended| ended.number == call)?;
+        Some(Standing::Over { outcome: &ended.outcome, talked_s: ended.talked_s })
+    }
+}
+
 impl EngineHandle {
     /// The talk as it is now, or a sentence that says how it ended or that there is none.
     pub fn talk(&self) -> Result<ActiveView, String> {
@@ -45,7 +57,7 @@ impl EngineHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::handle::Peer;
+    use crate::engine::handle::{EndedCall, Peer};
     use crate::media::Timestamp;
 
     #[test]
@@ -58,5 +70,16 @@ mod tests {
         assert!(matches!(active.standing(), Standing::Talking(_)));
         let ended = CallView::Ended { peer: peer(), outcome: Outcome::Lost, talked_s: 7 };
         assert_eq!(ended.standing(), Standing::Over { outcome: &Outcome::Lost, talked_s: 7 });
+    }
+
+    #[test]
+    fn a_call_in_whose_place_another_rings_is_over_and_not_ahead() {
+        let call = CallView::Incoming { peer: Peer::default(), video: true, since: Timestamp::default() };
+        let ended = EndedCall { number: CallNumber(1), outcome: Outcome::PeerHungUp, talked_s: 7 };
+        let snapshot = Snapshot { call, call_number: CallNumber(2), ended: Some(ended), ..Snapshot::default() };
+        let over = Standing::Over { outcome: &Outcome::PeerHungUp, talked_s: 7 };
+        assert_eq!(snapshot.standing_of(CallNumber(1)), Some(over));
+        assert_eq!(snapshot.standing_of(CallNumber(2)), Some(Standing::Before));
+        assert_eq!(snapshot.standing_of(CallNumber(0)), None);
     }
 }

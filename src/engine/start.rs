@@ -34,7 +34,8 @@ impl Engine {
         let (publish, snapshots) = watch::channel(Snapshot::default());
         let opens = Arc::new(DeviceOpens::default());
         let [remote_bell, local_bell, snapshot_bell] = std::array::from_fn(|_| Arc::new(Doorbell::new()));
-        let (ends, Readers { remote, local, sent }) = Ends::new(Arc::clone(&remote_bell), Arc::clone(&local_bell));
+        let (ends, Readers { remote, local, sent, late }) =
+            Ends::new(Arc::clone(&remote_bell), Arc::clone(&local_bell));
 
         // Media packets have a runtime of their own, so that no key exchange delays them.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -64,6 +65,7 @@ impl Engine {
             remote,
             local,
             sent,
+            late,
             remote_bell,
             local_bell,
             snapshot_bell,

@@ -1,6 +1,6 @@
-//! The things that travel in rings and slots: pictures with their record, encoded frames, sealed frames, audio.
+//! The things that travel in rings and slots: pictures with their record, encoded frames, audio.
 
-use super::{FrameId, LeafIndex, Picture, Stamps, Stream, Timestamp};
+use super::{FrameId, Picture, Stamps, Timestamp};
 
 /// Everything in a call runs at 48 kHz mono.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;
@@ -24,8 +24,8 @@ pub struct VideoFrame {
 pub struct EncodedVideo {
     /// Number of the picture it shows.
     pub id: FrameId,
-    /// Whether decoding can start here.
-    pub keyframe: bool,
+    /// Number of the picture that it is predicted from; none: decoding can start here.
+    pub reference: Option<FrameId>,
     /// When it passed which stage.
     pub stamps: Stamps,
     /// The bitstream.
@@ -48,23 +48,8 @@ pub struct EncodedAudio {
     pub id: FrameId,
     /// When its first sample was at the microphone; zero if there was none.
     pub captured: Timestamp,
+    /// When it came out of the encoder, or from under its seal.
+    pub ready: Timestamp,
     /// The Opus packet.
-    pub data: Vec<u8>,
-}
-
-/// A frame under its seal (SFrame header, ciphertext, tag), with the clear fields that go beside it.
-#[derive(Clone, Debug)]
-pub struct SealedFrame {
-    /// Whose it is.
-    pub leaf: LeafIndex,
-    /// Which of the sender's streams.
-    pub stream: Stream,
-    /// Number within the stream.
-    pub id: FrameId,
-    /// Whether decoding can start here.
-    pub keyframe: bool,
-    /// When it passed which stage, as far as this side knows.
-    pub stamps: Stamps,
-    /// The sealed bytes.
     pub data: Vec<u8>,
 }

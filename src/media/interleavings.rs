@@ -196,7 +196,7 @@ fn in_every_order_a_pool_never_hands_out_a_buffer_that_somebody_holds() {
             for (code, picture) in &held {
                 assert!(super::Plane::ALL.iter().all(|plane| picture.rows(*plane).flatten().all(|byte| byte == code)));
             }
-            assert!(pool.buffers() <= 3);
+            assert!(pool.counts().buffers <= 3);
         }
     }
 }

@@ -195,6 +195,15 @@ impl PlaneStore for Buffer {
     }
 }
 
+/// How a pool is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Buffers that the pool knows of, in use or free; never above its capacity.
+    pub buffers: usize,
+    /// How often no picture was free.
+    pub exhausted: u64,
+}
+
 impl PicturePool {
     /// A pool of at most `capacity` pictures; memory is taken when they are first needed.
     #[must_use]
@@ -233,16 +242,10 @@ impl PicturePool {
         Picture { width: buffer.width, height: buffer.height, colour, store: buffer }
     }
 
-    /// How often no picture was free.
+    /// How it is used so far.
     #[must_use]
-    pub const fn exhausted(&self) -> u64 {
-        self.exhausted
-    }
-
-    /// Buffers the pool knows of, in use or free; never above its capacity.
-    #[must_use]
-    pub fn buffers(&self) -> usize {
-        self.buffers.len()
+    pub const fn counts(&self) -> PoolCounts {
+        PoolCounts { buffers: self.buffers.len(), exhausted: self.exhausted }
     }
 }
 
@@ -302,7 +305,7 @@ mod tests {
         let clone = first.clone();
         drop(first);
         assert!(pool.acquire(4, 4, Colour::default()).is_none());
-        assert_eq!(pool.exhausted(), 1);
+        assert_eq!(pool.counts(), PoolCounts { buffers: 1, exhausted: 1 });
         drop(clone);
         assert!(pool.acquire(4, 4, Colour::default()).is_some());
     }

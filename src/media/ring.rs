@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::Doorbell;
 
@@ -19,6 +20,7 @@ pub fn ring<T>(name: &'static str, capacity: usize, bell: Arc<Doorbell>) -> (Rin
         pushed: AtomicU64::new(0),
         refused: AtomicU64::new(0),
         longest: AtomicUsize::new(0),
+        oldest_us: AtomicU64::new(0),
     });
     (RingSender { producer, bell, stats: Arc::clone(&stats) }, RingReceiver { consumer, stats })
 }
@@ -33,6 +35,7 @@ pub struct RingStats {
     pushed: AtomicU64,
     refused: AtomicU64,
     longest: AtomicUsize,
+    oldest_us: AtomicU64,
 }
 
 impl RingStats {
@@ -52,6 +55,12 @@ impl RingStats {
     #[must_use]
     pub fn longest(&self) -> usize {
         self.longest.load(Ordering::Relaxed)
+    }
+
+    /// The longest time that an item ever waited, as far as the reader tells (see [`RingReceiver::note_wait`]).
+    #[must_use]
+    pub fn oldest(&self) -> Duration {
+        Duration::from_micros(self.oldest_us.load(Ordering::Relaxed))
     }
 }
 
@@ -120,6 +129,11 @@ impl<T> RingReceiver<T> {
         self.consumer.pop().ok()
     }
 
+    /// Tells the counters how long the item that was taken last had waited: a ring reads no clock. Wait-free.
+    pub fn note_wait(&self, waited: Duration) {
+        self.stats.oldest_us.fetch_max(waited.as_micros() as u64, Ordering::Relaxed);
+    }
+
     /// Items that wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -151,7 +165,10 @@ mod tests {
         assert_eq!(tx.push(3), Err(3));
         assert_eq!((tx.stats().pushed(), tx.stats().refused(), tx.stats().longest()), (2, 1, 2));
         assert_eq!(rx.pop(), Some(1));
+        rx.note_wait(Duration::from_millis(3));
         assert_eq!(rx.pop(), Some(2));
+        rx.note_wait(Duration::from_millis(2));
+        assert_eq!(rx.stats().oldest(), Duration::from_millis(3));
         assert_eq!(rx.pop(), None);
     }
 

@@ -1,6 +1,8 @@
 //! The frame ledger's record: when a frame passed each stage of its way.
 
-use super::Timestamp;
+use std::time::Duration;
+
+use super::{ClockOffset, Timestamp};
 
 /// The stages of a frame's way, in order. Names say what is known and no more: `GpuDone` is the GPU's
 /// completion, not light; `PresentRequested` is the hand-over to the window system.
@@ -109,6 +111,31 @@ impl Stamps {
         (at != Timestamp::ZERO).then_some(at)
     }
 
+    /// Time from `stage` to `now`; none at all if it was not passed.
+    #[must_use]
+    pub fn since(&self, stage: Stage, now: Timestamp) -> Duration {
+        self.get(stage).map_or(Duration::ZERO, |at| now.since(at))
+    }
+
+    /// Takes over the stages that `other` has passed.
+    pub fn add(&mut self, other: &Self) {
+        for stage in STAGES {
+            if let Some(at) = other.get(stage) {
+                self.set(stage, at);
+            }
+        }
+    }
+
+    /// A received frame's record with the sender's stages on our clock; without them, where that is not known.
+    #[must_use]
+    pub fn on_our_clock(mut self, theirs: Option<ClockOffset>) -> Self {
+        for stage in STAGES.into_iter().filter(|stage| *stage <= Stage::LastPacketSent) {
+            let at = self.get(stage).zip(theirs).map(|(at, clock)| clock.to_ours(at));
+            self.set(stage, at.unwrap_or_default());
+        }
+        self
+    }
+
     /// Milliseconds from one stage to another, if both were passed.
     #[must_use]
     pub fn millis(&self, from: Stage, to: Stage) -> Option<f64> {
@@ -127,6 +154,17 @@ mod tests {
         stamps.set(Stage::Encoded, Timestamp::from_nanos(4_000_000));
         assert_eq!(stamps.millis(Stage::Captured, Stage::Encoded), Some(3.0));
         assert_eq!(stamps.millis(Stage::Captured, Stage::GpuDone), None);
+    }
+
+    #[test]
+    fn a_senders_stages_are_brought_to_our_clock_or_left_out() {
+        let mut stamps = Stamps::new();
+        stamps.set(Stage::Captured, Timestamp::from_nanos(5_001_000_000));
+        stamps.set(Stage::Decoded, Timestamp::from_nanos(21_000_000));
+        let clock = ClockOffset { ahead_ns: 5_000_000_000, error: Duration::from_millis(1) };
+        assert_eq!(stamps.on_our_clock(Some(clock)).millis(Stage::Captured, Stage::Decoded), Some(20.0));
+        assert_eq!(stamps.on_our_clock(None).millis(Stage::Captured, Stage::Decoded), None);
+        assert_eq!(stamps.on_our_clock(None).get(Stage::Decoded), stamps.get(Stage::Decoded));
     }
 
     #[test]

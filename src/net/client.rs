@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 
+use super::ceiling::Ceiling;
 use super::streams::{MessageReader, StreamError, write_message};
 use super::{knobs, tls};
 use crate::wire::address::{Handle, ServerAddress, parse_host};
@@ -58,7 +59,17 @@ impl ConnectError {
     pub const fn is_fatal(&self) -> bool {
         matches!(
             self,
-            Self::WrongKey | Self::OtherName { .. } | Self::Refused(Refusal::Version | Refusal::Taken | Refusal::Chain)
+            Self::WrongKey
+                | Self::OtherName { .. }
+                | Self::Refused(
+                    Refusal::Version
+                        | Refusal::Taken
+                        | Refusal::Chain
+                        | Refusal::Deleted
+                        | Refusal::CodeNeeded
+                        | Refusal::CodeWrong
+                        | Refusal::CodeLocked { .. }
+                )
         )
     }
 }
@@ -97,11 +108,12 @@ pub async fn connect(address: &ServerAddress, own: &SigningKey, role: Role) -> R
 /// Enters a relay room from the socket of the call.
 pub async fn connect_from(
     endpoint: &quinn::Endpoint,
+    ceiling: &Ceiling,
     address: &ServerAddress,
     own: &SigningKey,
     role: Role,
 ) -> Result<ServerLink, ConnectError> {
-    connect_in_time(address, own, role, knobs::room(), |_| Ok(endpoint.clone())).await
+    connect_in_time(address, own, role, knobs::room(ceiling), |_| Ok(endpoint.clone())).await
 }
 
 /// Connects in time or not at all.

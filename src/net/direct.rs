@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
+use quinn::Runtime;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::task::JoinSet;
 
+use super::ceiling::Ceiling;
+use super::impair::{ImpairedSocket, Impairment};
 use super::tls::TlsError;
 use super::{knobs, tls};
 use crate::call::AddressGrant;
@@ -38,24 +41,44 @@ pub struct CallSocket {
     raw: Arc<UdpSocket>,
     own: Arc<SigningKey>,
     peer: [u8; 32],
+    ceiling: Ceiling,
 }
 
 impl CallSocket {
     /// Opens a socket for IPv6 and IPv4, or for IPv4 alone where there is no other. `own` is this side's key of the call,
-    /// `peer` the other's. Must be called inside the runtime that is to drive it.
-    pub fn open(own: Arc<SigningKey>, peer: [u8; 32]) -> io::Result<Self> {
+    /// `peer` the other's. With an impairment everything but knocks goes through its link. Must be called inside the runtime
+    /// that is to drive it.
+    pub fn open(
+        own: Arc<SigningKey>,
+        peer: [u8; 32],
+        ceiling: Ceiling,
+        impairment: Option<&Impairment>,
+    ) -> io::Result<Self> {
         let socket = dual_stack().or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
         knobs::make_roomy(&socket);
         let raw = Arc::new(socket.try_clone()?);
         let config = quinn::EndpointConfig::default();
-        let endpoint = quinn::Endpoint::new(config, None, socket, Arc::new(quinn::TokioRuntime))?;
-        Ok(Self { endpoint, raw, own, peer })
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let endpoint = match impairment {
+            None => quinn::Endpoint::new(config, None, socket, runtime)?,
+            Some(impairment) => {
+                let socket = ImpairedSocket::new(runtime.wrap_udp_socket(socket)?, impairment);
+                quinn::Endpoint::new_with_abstract_socket(config, None, socket, runtime)?
+            }
+        };
+        Ok(Self { endpoint, raw, own, peer, ceiling })
     }
 
     /// For connections to the relay.
     #[must_use]
     pub const fn endpoint(&self) -> &quinn::Endpoint {
         &self.endpoint
+    }
+
+    /// What its connections may have on their way.
+    #[must_use]
+    pub const fn ceiling(&self) -> &Ceiling {
+        &self.ceiling
     }
 
     /// Addresses of this machine's interfaces that the socket can be reached at.
@@ -77,7 +100,7 @@ impl CallSocket {
     /// Lets the peer, and nobody else, connect from now on. [`CallSocket::accept`] gives the attempts.
     pub fn listen(&self, _grant: &AddressGrant) -> Result<(), TlsError> {
         let mut config = tls::server_config(&self.own, tls::Accept::Only(self.peer))?;
-        config.transport_config(knobs::direct());
+        config.transport_config(knobs::direct(&self.ceiling));
         config.max_incoming(MAX_CANDIDATES).incoming_buffer_size(8 * 1024).incoming_buffer_size_total(64 * 1024);
         self.endpoint.set_server_config(Some(config));
         Ok(())
@@ -102,7 +125,7 @@ impl CallSocket {
     /// Dials all candidates at once, a little apart; gives the connection that stands first.
     pub async fn dial(&self, candidates: Vec<SocketAddr>) -> Option<quinn::Connection> {
         let mut config = tls::client_config(&self.own, self.peer).ok()?;
-        config.transport_config(knobs::direct());
+        config.transport_config(knobs::direct(&self.ceiling));
         let mut attempts = JoinSet::new();
         for (at, candidate) in (0..).zip(candidates) {
             let (endpoint, config) = (self.endpoint.clone(), config.clone());
@@ -157,15 +180,22 @@ fn dual_stack() -> io::Result<UdpSocket> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::ceiling::ControllerChoice;
     use crate::net::knobs::DATAGRAM_LEN;
+    use quinn::congestion;
 
-    fn socket(own: u8, peer: u8) -> CallSocket {
+    fn socket(own: u8, peer: u8, controller: ControllerChoice) -> CallSocket {
         let key = |number| SigningKey::from_bytes(&[number; 32]);
-        CallSocket::open(Arc::new(key(own)), key(peer).verifying_key().to_bytes()).unwrap()
+        let (peer, ceiling) = (key(peer).verifying_key().to_bytes(), Ceiling::new(controller));
+        CallSocket::open(Arc::new(key(own)), peer, ceiling, None).unwrap()
     }
 
     async fn pair() -> (CallSocket, quinn::Connection, CallSocket, quinn::Connection) {
-        let (callee, caller) = (socket(1, 2), socket(2, 1));
+        pair_with(ControllerChoice::Ours).await
+    }
+
+    async fn pair_with(controller: ControllerChoice) -> (CallSocket, quinn::Connection, CallSocket, quinn::Connection) {
+        let (callee, caller) = (socket(1, 2, controller), socket(2, 1, controller));
         callee.listen(&AddressGrant::for_test()).unwrap();
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, callee.endpoint().local_addr().unwrap().port()));
         let accepting = callee.clone();
@@ -181,6 +211,19 @@ mod tests {
         assert_eq!(channel_binding(&accepted), Some(binding));
         let (_callee, _accepted, _caller, other) = pair().await;
         assert_ne!(channel_binding(&other), Some(binding));
+    }
+
+    #[tokio::test]
+    async fn the_chosen_controller_holds_the_connections_of_both_sides() {
+        use ControllerChoice::{Bbr, Cubic, Ours};
+        for choice in [Ours, Cubic, Bbr] {
+            let (_callee, accepted, _caller, dialled) = pair_with(choice).await;
+            for connection in [accepted, dialled] {
+                let state = connection.congestion_state().into_any();
+                let is = (state.is::<Ceiling>(), state.is::<congestion::Cubic>(), state.is::<congestion::Bbr>());
+                assert_eq!(is, (choice == Ours, choice == Cubic, choice == Bbr), "{choice:?}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -212,7 +255,7 @@ mod tests {
     fn what_is_offered_can_be_reached_at_this_socket() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
-        let socket = socket(1, 2);
+        let socket = socket(1, 2, ControllerChoice::Ours);
         let offered = socket.candidates(&AddressGrant::for_test(), None, true);
         let local = socket.endpoint().local_addr().unwrap();
         assert!(!offered.is_empty());

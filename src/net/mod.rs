@@ -1,9 +1,12 @@
 //! QUIC endpoints with mutually pinned raw public keys: signalling, relay and direct path.
 
+pub mod ceiling;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
 pub mod direct;
+#[cfg(feature = "client")]
+pub mod impair;
 pub mod knobs;
 pub mod streams;
 pub mod tls;

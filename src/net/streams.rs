@@ -24,13 +24,26 @@ pub async fn write_message(stream: &mut quinn::SendStream, message: &impl Serial
 pub struct MessageReader {
     stream: quinn::RecvStream,
     buffer: Vec<u8>,
+    max_bytes: usize,
 }
 
 impl MessageReader {
     /// Reads from `stream`.
     #[must_use]
     pub const fn new(stream: quinn::RecvStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+        Self { stream, buffer: Vec::new(), max_bytes: MAX_MESSAGE_BYTES }
+    }
+
+    /// From now on a message may have this many bytes.
+    #[must_use]
+    pub const fn with_max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Waits for the first byte of the next message.
+    pub async fn begun(&mut self) -> Result<(), StreamError> {
+        if self.buffer.is_empty() { self.fill().await } else { Ok(()) }
     }
 
     /// The next message. Cancelling loses nothing.
@@ -38,7 +51,7 @@ impl MessageReader {
         loop {
             if let Some((length, rest)) = self.buffer.split_first_chunk::<4>() {
                 let length = u32::from_be_bytes(*length) as usize;
-                if length > MAX_MESSAGE_BYTES {
+                if length > self.max_bytes {
                     return Err(StreamError::Malformed);
                 }
                 if let Some(bytes) = rest.get(..length) {
@@ -47,8 +60,13 @@ impl MessageReader {
                     return message;
                 }
             }
-            let chunk = self.stream.read_chunk(MAX_MESSAGE_BYTES, true).await.map_err(|_| StreamError::Lost)?;
-            self.buffer.extend_from_slice(&chunk.ok_or(StreamError::Lost)?.bytes);
+            self.fill().await?;
         }
+    }
+
+    async fn fill(&mut self) -> Result<(), StreamError> {
+        let chunk = self.stream.read_chunk(self.max_bytes, true).await.map_err(|_| StreamError::Lost)?;
+        self.buffer.extend_from_slice(&chunk.ok_or(StreamError::Lost)?.bytes);
+        Ok(())
     }
 }

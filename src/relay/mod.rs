@@ -4,9 +4,11 @@ mod quota;
 
 use std::collections::HashMap;
 
-pub use quota::TokenBucket;
+pub use quota::{Quotas, Rate, TokenBucket};
 
-use crate::wire::packet::{HEADER_LEN, PacketHeader};
+use crate::media::LeafIndex;
+use crate::wire::packet::HEADER_LEN;
+use crate::wire::parity;
 use crate::wire::signal::Refusal;
 
 /// Members of a room.
@@ -88,15 +90,15 @@ impl<M: Clone> Rooms<M> {
 /// Whether a packet of the member with `leaf` may be forwarded: well formed, of sane size, and its own.
 #[must_use]
 pub fn may_pass(leaf: u8, packet: &[u8]) -> bool {
-    (HEADER_LEN..=MAX_PACKET_LEN).contains(&packet.len())
-        && PacketHeader::read(packet).is_some_and(|(header, _)| header.frame.leaf.0 == leaf)
+    (HEADER_LEN..=MAX_PACKET_LEN).contains(&packet.len()) && parity::sender(packet) == Some(LeafIndex(leaf))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{FrameId, LeafIndex, Stream};
-    use crate::wire::packet::FrameHeader;
+    use crate::media::{FrameId, Stream};
+    use crate::wire::packet::{FrameHeader, PacketHeader};
+    use crate::wire::parity::{Parity, Part};
 
     const ROOM: [u8; 32] = [1; 32];
 
@@ -129,12 +131,15 @@ mod tests {
 
     #[test]
     fn a_packet_with_anothers_leaf_does_not_pass() {
-        let frame = FrameHeader { leaf: LeafIndex(1), stream: Stream::Audio, keyframe: false, id: FrameId(1) };
+        let frame = FrameHeader { leaf: LeafIndex(1), stream: Stream::Audio, back: 0, id: FrameId(1) };
         let header = PacketHeader { frame, fragment: 0, fragments: 1, number: 0 };
         let packet = [header.to_bytes().as_slice(), b"sealed"].concat();
         assert!(may_pass(1, &packet));
         assert!(!may_pass(0, &packet));
         assert!(!may_pass(1, &packet[..10]));
+        let covered = vec![Part { frame: FrameId(1), fragment: 0 }];
+        let parity = Parity { leaf: LeafIndex(1), number: 0, covered, lengths: 6, sum: b"\0\0\x01sealed".to_vec() };
+        assert!(may_pass(1, &parity.to_bytes()) && !may_pass(0, &parity.to_bytes()));
         assert!(!may_pass(1, &[packet.as_slice(), &[0; MAX_PACKET_LEN]].concat()));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::gpu::check_size;
 use super::offscreen::FORMAT;
-use super::{Gpu, Image, Offscreen, RenderError};
+use super::{Gpu, Image, Offscreen, RenderError, UiFrameHook};
 use crate::media::Timestamp;
 
 /// A window's inside without the window.
@@ -44,13 +44,14 @@ impl EguiOffscreen {
         let screen =
             egui_wgpu::ScreenDescriptor { size_in_pixels: [width, height], pixels_per_point: output.pixels_per_point };
         let Gpu { device, queue, .. } = &self.gpu;
+        let shapes = self.context.tessellate(output.shapes, output.pixels_per_point);
+        self.context.with_plugin(|hook: &mut UiFrameHook| hook.frames().note_tessellated());
         let mut textures = output.textures_delta;
         for (id, deltas) in textures.set.drain() {
             for delta in deltas {
                 self.renderer.update_texture(device, queue, id, &delta);
             }
         }
-        let shapes = self.context.tessellate(output.shapes, output.pixels_per_point);
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("egui") });
         let mut commands = self.renderer.update_buffers(device, queue, &mut encoder, &shapes, &screen);
         let mut pass = self.target.pass(&mut encoder, Some(wgpu::Color::TRANSPARENT)).forget_lifetime();

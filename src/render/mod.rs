@@ -19,8 +19,10 @@ pub mod picture;
 pub mod planes;
 pub mod presenter;
 pub mod ready;
+pub mod ui_frames;
 pub mod view;
 
+mod gpu_timer;
 mod pipeline;
 mod shaders;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use offscreen::{Image, Offscreen};
 pub use picture::{Form, PictureTextures};
 pub use pipeline::{FillPipeline, ViewPipeline, ViewSettings};
 pub use presenter::Presenter;
+pub use ui_frames::{Cause, UiFrame, UiFrameHook, UiFrames};
 pub use view::{VideoLook, VideoPainter, VideoView};
 
 /// Why nothing can be drawn.

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::offscreen::FORMAT;
 use super::pipeline::ViewRectangle;
+use super::ui_frames::UiFrames;
 use super::watch::{GpuWatch, Watched};
 use super::{Fit, Form, Gpu, PictureTextures, RenderError, ViewPipeline, ViewSettings};
 use crate::engine::clock;
@@ -31,6 +32,7 @@ pub struct VideoPainter {
     gpu: Gpu,
     pipeline: ViewPipeline,
     watch: GpuWatch,
+    ui_frames: UiFrames,
     /// Whether what is painted is handed to a window system afterwards.
     presents: bool,
 }
@@ -49,13 +51,24 @@ impl VideoPainter {
     fn new(gpu: Gpu, format: wgpu::TextureFormat, presents: bool) -> Result<Arc<Self>, RenderError> {
         let pipeline = ViewPipeline::new(&gpu.device, format, Form::of(&gpu));
         let watch = GpuWatch::start(gpu.device.clone())?;
-        Ok(Arc::new(Self { gpu, pipeline, watch, presents }))
+        Ok(Arc::new(Self { gpu, pipeline, watch, ui_frames: UiFrames::default(), presents }))
     }
 
     /// What it draws with.
     #[must_use]
     pub const fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// The records of the window's own frames, which [`super::UiFrameHook`] makes.
+    #[must_use]
+    pub const fn ui_frames(&self) -> &UiFrames {
+        &self.ui_frames
+    }
+
+    /// Has the completion of what is being recorded told when it comes.
+    pub(super) fn watch(&self) -> Option<Watched> {
+        self.watch.begin()
     }
 }
 
@@ -82,6 +95,8 @@ impl Default for VideoLook {
 pub struct VideoView {
     painter: Arc<VideoPainter>,
     state: Arc<Mutex<State>>,
+    /// Its pictures stand in the records of the window's frames.
+    is_recorded: bool,
 }
 
 struct State {
@@ -118,7 +133,13 @@ impl VideoView {
             records: VecDeque::with_capacity(RECORDS),
             complained: false,
         };
-        Self { painter, state: Arc::new(Mutex::new(state)) }
+        Self { painter, state: Arc::new(Mutex::new(state)), is_recorded: false }
+    }
+
+    /// The same, for the view whose pictures are to stand in the records of the window's frames.
+    #[must_use]
+    pub fn recorded(painter: Arc<VideoPainter>) -> Self {
+        Self { is_recorded: true, ..Self::new(painter) }
     }
 
     /// Takes the newest frame; one that was never painted is forgotten. The next [`VideoView::paint`] shows it.
@@ -157,6 +178,7 @@ impl VideoView {
             state: Arc::clone(&self.state),
             rect,
             look,
+            is_recorded: self.is_recorded,
             shown: Mutex::new(None),
         };
         painter.add(egui_wgpu::Callback::new_paint_callback(rect, callback));
@@ -226,6 +248,7 @@ struct VideoCallback {
     state: Arc<Mutex<State>>,
     rect: egui::Rect,
     look: VideoLook,
+    is_recorded: bool,
     /// The frame that this painting shows for the first time.
     shown: Mutex<Option<(Arc<Record>, Option<Watched>)>>,
 }
@@ -241,7 +264,10 @@ impl egui_wgpu::CallbackTrait for VideoCallback {
     ) -> Vec<wgpu::CommandBuffer> {
         let mut state = lock(&self.state);
         if let Some(record) = state.upload((device, queue)) {
-            let watched = self.painter.watch.begin();
+            if self.is_recorded {
+                self.painter.ui_frames.note_shown(record.id);
+            }
+            let watched = self.painter.watch();
             *lock(&self.shown) = Some((Arc::clone(&record), watched.clone()));
             encoder.on_submitted_work_done(move || {
                 record.gpu_done.store(clock::now().as_nanos(), Ordering::Release);

@@ -149,3 +149,40 @@ fn two_views_of_one_window_show_two_pictures() {
     assert_eq!(seen.pixel(40, 40), [255; 4]);
     assert_eq!(seen.pixel(120, 40), [0, 0, 0, 255]);
 }
+
+#[test]
+fn a_frame_of_the_window_says_what_its_parts_took_and_which_picture_it_showed() {
+    let gpu = Gpu::open().unwrap();
+    let painter = VideoPainter::offscreen(&gpu).unwrap();
+    let has_timers = gpu.timers().contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+    let view = VideoView::recorded(std::sync::Arc::clone(&painter));
+    let mut window = Window { egui: EguiOffscreen::new(gpu, WIDTH, HEIGHT, 2.0).unwrap(), view };
+    window.egui.context().add_plugin(UiFrameHook::timed(&painter));
+    let frames = painter.ui_frames().clone();
+    let mut paint = |number: Option<u32>| {
+        if let Some(number) = number {
+            window.set(number, &slope());
+        }
+        window.paint(rect(10.0, 10.0, 70.0, 50.0), VideoLook::default());
+        window.egui.settle().unwrap();
+    };
+    paint(Some(1));
+    assert_eq!(frames.poll(), None, "nobody looks, nothing is recorded");
+    frames.set_on(true);
+    for number in 2..12 {
+        paint((number % 2 == 0).then_some(number));
+    }
+    let seen: Vec<_> = std::iter::from_fn(|| frames.poll()).collect();
+    assert!(seen.len() >= 5, "{seen:?}");
+    for frame in &seen {
+        let parts = [frame.began, frame.laid_out, frame.tessellated, frame.uploaded, frame.acquired, frame.recorded];
+        assert!(parts.is_sorted() && frame.began.as_nanos() > 0 && frame.recorded <= frame.handed_over, "{frame:?}");
+        assert!(frame.gpu_done >= frame.recorded && frame.draw_calls >= 1, "{frame:?}");
+        assert_eq!(frame.shown, (frame.number % 2 == 1).then_some(FrameId(frame.number as u32 + 1)));
+    }
+    if has_timers {
+        assert!(seen.iter().any(|frame| frame.gpu.is_some_and(|took| !took.is_zero())), "{seen:?}");
+    } else {
+        assert!(seen.iter().all(|frame| frame.gpu.is_none()), "{seen:?}");
+    }
+}

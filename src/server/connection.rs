@@ -1,17 +1,21 @@
 //! One connection from its handshake to its end: greeting, requests by role, packets of a room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::VarInt;
 use tokio::sync::mpsc;
 
+use super::gate::{Gate, Limits};
 use super::state::{Membership, OUTBOX, State, Way};
 use crate::engine::clock;
 use crate::net::streams::{MessageReader, StreamError, write_message};
 use crate::net::tls;
-use crate::relay::{self, TokenBucket};
-use crate::wire::signal::{Hello, MAX_ROOM_MESSAGE_BYTES, Refusal, Role, ToClient, ToServer, VERSION};
+use crate::relay::{self, Rate, TokenBucket};
+use crate::wire::signal::{
+    Hello, MAX_HELLO_BYTES, MAX_REQUEST_BYTES, MAX_ROOM_MESSAGE_BYTES, Refusal, Role, ToClient, ToServer, VERSION,
+};
 
 /// Close code: the server goes away.
 pub const GOING_AWAY: VarInt = VarInt::from_u32(1);
@@ -20,37 +24,45 @@ pub const BROKEN: VarInt = VarInt::from_u32(2);
 /// Close code: the client does not read what is sent to it.
 pub const TOO_SLOW: VarInt = VarInt::from_u32(3);
 
-/// A stranger has this long for the handshake and the greeting.
-const GREETING: Duration = Duration::from_secs(10);
-const REQUESTS_PER_S: f64 = 20.0;
-const REQUESTS_BURST: f64 = 60.0;
-/// 24 Mb/s: more than any call of two sends.
-const BYTES_PER_S: f64 = 3.0 * 1024.0 * 1024.0;
-const PACKETS_PER_S: f64 = 6000.0;
+/// A new device may wait this long for the one that takes it in.
+const LINK: Duration = Duration::from_mins(10);
+/// A device that was revoked has this long to read it.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
-/// Serves a connection until it ends, or, if it is a courier's or was refused, asks nothing for `patience`.
-pub async fn serve(incoming: quinn::Incoming, state: Arc<State>, patience: Duration) {
+/// 24 Mb/s: more than any call of two sends.
+const BYTES: Rate = Rate { per_second: 3.0 * 1024.0 * 1024.0, burst: 3.0 * 1024.0 * 1024.0 };
+const PACKETS: Rate = Rate { per_second: 6000.0, burst: 6000.0 };
+
+/// Serves a connection until it ends, or takes longer than its role is given.
+pub async fn serve(incoming: quinn::Incoming, state: Arc<State>, gate: Arc<Gate>) {
     let greeting = async {
         let connection = incoming.await.map_err(|_| StreamError::Lost)?;
+        let key = tls::peer_key(&connection).ok_or(StreamError::Lost)?;
+        let source = connection.remote_address().ip();
+        let place = gate.enter(source, key, clock::now());
         let (writer, stream) = connection.accept_bi().await.map_err(|_| StreamError::Lost)?;
-        let mut reader = MessageReader::new(stream);
+        let mut reader = MessageReader::new(stream).with_max_bytes(MAX_HELLO_BYTES);
         let hello: Hello = reader.read().await?;
-        Ok::<_, StreamError>((connection, writer, reader, hello))
+        let refusal = match place {
+            _ if hello.version != VERSION => Some(Refusal::Version),
+            None => Some(Refusal::Quota),
+            Some(_) => None,
+        };
+        Ok::<_, StreamError>((connection, writer, reader, hello, source, key, place, refusal))
     };
-    let Ok(Ok((connection, mut writer, reader, hello))) = tokio::time::timeout(GREETING, greeting).await else {
-        return;
-    };
-    let Some(key) = tls::peer_key(&connection) else { return };
-    if hello.version != VERSION {
-        let _ = write_message(&mut writer, &ToClient::Refused(Refusal::Version)).await;
+    let Ok(Ok(greeted)) = tokio::time::timeout(gate.limits().greeting, greeting).await else { return };
+    let (connection, mut writer, reader, hello, source, key, place, refusal) = greeted;
+    if let Some(refusal) = refusal {
+        state.counters.refused(refusal);
+        let _ = write_message(&mut writer, &ToClient::Refused(refusal)).await;
         let _ = writer.finish();
-        let _ = tokio::time::timeout(GREETING, writer.stopped()).await;
+        let _ = tokio::time::timeout(gate.limits().greeting, writer.stopped()).await;
         return;
     }
     let (outbox, messages) = mpsc::channel(OUTBOX);
-    let session = Session { connection: connection.clone(), state, outbox, key, patience };
+    let session = Session { connection: connection.clone(), state, gate, outbox, source, key };
     tokio::select! {
-        result = session.run(reader, hello.role) => {
+        result = session.run(reader.with_max_bytes(MAX_REQUEST_BYTES), hello.role) => {
             if result == Err(StreamError::Malformed) {
                 connection.close(BROKEN, b"");
             }
@@ -58,6 +70,7 @@ pub async fn serve(incoming: quinn::Incoming, state: Arc<State>, patience: Durat
         () = write_all(writer, messages) => {}
     }
     connection.close(GOING_AWAY, b"");
+    drop(place);
 }
 
 async fn write_all(mut writer: quinn::SendStream, mut messages: mpsc::Receiver<ToClient>) {
@@ -71,10 +84,10 @@ async fn write_all(mut writer: quinn::SendStream, mut messages: mpsc::Receiver<T
 struct Session {
     connection: quinn::Connection,
     state: Arc<State>,
+    gate: Arc<Gate>,
     outbox: mpsc::Sender<ToClient>,
+    source: IpAddr,
     key: [u8; 32],
-    /// How long a connection that is of no use to anybody may go without a request.
-    patience: Duration,
 }
 
 impl Session {
@@ -83,12 +96,30 @@ impl Session {
         match role {
             Role::Device => {
                 self.send(welcome)?;
-                let _connected = self.state.connect(self.key, self.outbox.clone());
-                self.serve_device(reader).await
+                let connected = self.state.connect(self.key, self.outbox.clone());
+                tokio::select! {
+                    result = self.serve_device(reader) => result,
+                    result = self.take_no_packet() => result,
+                    () = connected.revoked() => {
+                        // It may read why, but not stay.
+                        let _ = tokio::time::timeout(LAST_LOOK, self.connection.closed()).await;
+                        Ok(())
+                    }
+                }
             }
             Role::Courier => {
                 self.send(welcome)?;
-                self.serve_courier(reader).await
+                tokio::select! {
+                    result = self.serve_courier(reader) => result,
+                    result = self.take_no_packet() => result,
+                }
+            }
+            Role::Account => {
+                self.send(welcome)?;
+                tokio::select! {
+                    result = self.serve_account(reader) => result,
+                    result = self.take_no_packet() => result,
+                }
             }
             Role::Relay { room, leaf } => {
                 let way = Way { connection: self.connection.clone(), outbox: self.outbox.clone() };
@@ -106,7 +137,7 @@ impl Session {
                     Err(refusal) => {
                         self.send(ToClient::Refused(refusal))?;
                         // It may read the refusal, but not stay.
-                        let _ = tokio::time::timeout(self.patience, self.connection.closed()).await;
+                        let _ = tokio::time::timeout(self.limits().patience, self.connection.closed()).await;
                         Ok(())
                     }
                 }
@@ -115,28 +146,86 @@ impl Session {
     }
 
     async fn serve_device(&self, mut reader: MessageReader) -> Result<(), StreamError> {
-        let mut quota = requests();
+        let registration = tokio::time::sleep(self.limits().registration);
+        tokio::pin!(registration);
+        let mut is_registered = false;
+        let mut given_code = None;
         loop {
-            let request = reader.read().await?;
+            let request = tokio::select! {
+                request = self.next(&mut reader) => request?,
+                () = &mut registration, if !is_registered => return Err(StreamError::Lost),
+            };
             let answer = match request {
-                _ if !quota.take(1.0, clock::now()) => ToClient::Refused(Refusal::Quota),
-                ToServer::Register { chain } => self.state.register(&self.key, &chain),
+                // One that is held may always be acknowledged: there are never many of them.
+                ToServer::Received { number } => {
+                    if !self.state.received(&self.key, number) && !self.may_ask(1) {
+                        return Err(StreamError::Malformed);
+                    }
+                    continue;
+                }
+                ToServer::Code { code } if self.may_ask(1) => {
+                    given_code = Some(code);
+                    continue;
+                }
+                _ if !self.may_ask(1) => ToClient::Refused(Refusal::Quota),
+                ToServer::Register { .. } if !is_registered && !self.may_register().await => {
+                    ToClient::Refused(Refusal::Quota)
+                }
+                ToServer::Register { chain } => {
+                    let answer = self.state.register(self.key, chain, given_code.take()).await;
+                    is_registered |= answer == ToClient::Done;
+                    answer
+                }
+                ToServer::AwaitLink => {
+                    registration.set(tokio::time::sleep(LINK));
+                    self.state.await_link(&self.key)
+                }
+                ToServer::SetTokens { tokens } if is_registered => self.state.set_tokens(self.key, tokens),
+                ToServer::AwaitReplies { token } if is_registered => self.state.await_replies(self.key, token),
+                _ => return Err(StreamError::Malformed),
+            };
+            self.send(answer)?;
+            if is_registered {
+                self.state.give_waiting(&self.key);
+            }
+        }
+    }
+
+    async fn serve_courier(&self, mut reader: MessageReader) -> Result<(), StreamError> {
+        loop {
+            let request = self.next_soon(&mut reader).await?;
+            let cost = if let ToServer::Presence { names } = &request { names.len().max(1) } else { 1 };
+            let answer = match request {
+                _ if !self.may_ask(cost) => ToClient::Refused(Refusal::Quota),
+                ToServer::Presence { names } => self.state.presence(&names),
+                ToServer::LookUp { name } => self.state.look_up(name).await,
+                ToServer::Deliver { .. } if !self.gate.may_deliver(self.source, clock::now()) => {
+                    ToClient::Refused(Refusal::Quota)
+                }
+                ToServer::Deliver { device, envelope, token } => {
+                    let now = clock::now();
+                    let of_stranger = !self.state.admits(&device, &token, now);
+                    if of_stranger && !self.gate.may_deliver_as_stranger(self.source, device, now) {
+                        ToClient::Refused(Refusal::Quota)
+                    } else {
+                        self.state.deliver(device, envelope, of_stranger).await
+                    }
+                }
                 _ => return Err(StreamError::Malformed),
             };
             self.send(answer)?;
         }
     }
 
-    async fn serve_courier(&self, mut reader: MessageReader) -> Result<(), StreamError> {
-        let mut quota = requests();
+    async fn serve_account(&self, mut reader: MessageReader) -> Result<(), StreamError> {
         loop {
-            let request = tokio::time::timeout(self.patience, reader.read()).await.map_err(|_| StreamError::Lost)??;
-            let cost = if let ToServer::Presence { names } = &request { names.len().max(1) } else { 1 };
+            let request = self.next_soon(&mut reader).await?;
             let answer = match request {
-                _ if !quota.take(cost as f64, clock::now()) => ToClient::Refused(Refusal::Quota),
-                ToServer::Presence { names } => self.state.presence(&names),
-                ToServer::LookUp { name } => self.state.look_up(&name),
-                ToServer::Deliver { device, envelope } => self.state.deliver(device, envelope),
+                _ if !self.may_ask(1) => ToClient::Refused(Refusal::Quota),
+                ToServer::AskSecondFactor => self.state.ask_second_factor(self.key).await,
+                ToServer::EnableTotp { secret, code } => self.state.enable_totp(self.key, secret, code).await,
+                ToServer::DisableTotp { code } => self.state.disable_totp(self.key, code).await,
+                ToServer::Delete { code } => self.state.delete(self.key, code).await,
                 _ => return Err(StreamError::Malformed),
             };
             self.send(answer)?;
@@ -144,10 +233,9 @@ impl Session {
     }
 
     async fn serve_room(&self, mut reader: MessageReader, member: &Membership) -> Result<(), StreamError> {
-        let mut quota = requests();
         loop {
-            let request = reader.read().await?;
-            if !quota.take(1.0, clock::now()) {
+            let request = self.next(&mut reader).await?;
+            if !self.may_ask(1) {
                 return Err(StreamError::Malformed);
             }
             let message = match request {
@@ -170,8 +258,8 @@ impl Session {
     /// Passes packets on, straight from this connection to the others'.
     async fn forward(&self, member: &Membership) -> Result<(), StreamError> {
         let now = clock::now();
-        let mut bytes = TokenBucket::new(BYTES_PER_S, BYTES_PER_S, now);
-        let mut packets = TokenBucket::new(PACKETS_PER_S, PACKETS_PER_S, now);
+        let mut bytes = TokenBucket::new(BYTES, now);
+        let mut packets = TokenBucket::new(PACKETS, now);
         loop {
             let packet = self.connection.read_datagram().await.map_err(|_| StreamError::Lost)?;
             let now = clock::now();
@@ -179,20 +267,58 @@ impl Session {
                 || !packets.take(1.0, now)
                 || !bytes.take(packet.len() as f64, now)
             {
+                self.state.counters.dropped();
                 continue;
             }
-            for other in member.others().ok_or(StreamError::Lost)? {
+            let others = member.others().ok_or(StreamError::Lost)?;
+            self.state.counters.relayed(packet.len(), others.len());
+            for other in others {
                 // A full buffer drops the oldest packets: late media is worthless.
                 let _ = other.connection.send_datagram(packet.clone());
             }
         }
     }
 
+    /// Packets belong into rooms: one elsewhere breaks the protocol.
+    async fn take_no_packet(&self) -> Result<(), StreamError> {
+        match self.connection.read_datagram().await {
+            Ok(_) => Err(StreamError::Malformed),
+            Err(_) => Err(StreamError::Lost),
+        }
+    }
+
+    /// The next request. It may begin at any time, but then has to come.
+    async fn next(&self, reader: &mut MessageReader) -> Result<ToServer, StreamError> {
+        reader.begun().await?;
+        tokio::time::timeout(self.limits().message, reader.read()).await.map_err(|_| StreamError::Lost)?
+    }
+
+    /// The next request of a connection that is of no use to anybody else: it has to begin soon, too.
+    async fn next_soon(&self, reader: &mut MessageReader) -> Result<ToServer, StreamError> {
+        let next = tokio::time::timeout(self.limits().patience, self.next(reader));
+        next.await.map_err(|_| StreamError::Lost)?
+    }
+
+    /// Whether this device may register: those that are known always, others in small numbers.
+    async fn may_register(&self) -> bool {
+        match self.state.knows(self.key).await {
+            Ok(known) => known || self.gate.may_begin(self.source, clock::now()),
+            Err(_) => false,
+        }
+    }
+
+    fn may_ask(&self, cost: usize) -> bool {
+        self.gate.may_ask(self.source, self.key, cost as f64, clock::now())
+    }
+
+    fn limits(&self) -> &Limits {
+        self.gate.limits()
+    }
+
     fn send(&self, message: ToClient) -> Result<(), StreamError> {
+        if let ToClient::Refused(refusal) = message {
+            self.state.counters.refused(refusal);
+        }
         self.outbox.try_send(message).map_err(|_| StreamError::Lost)
     }
-}
-
-const fn requests() -> TokenBucket {
-    TokenBucket::new(REQUESTS_PER_S, REQUESTS_BURST, crate::media::Timestamp::ZERO)
 }

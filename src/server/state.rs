@@ -3,15 +3,26 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use crate::crypto::chain::MAX_CHAIN_BYTES;
-use crate::directory::{self, Mailbox};
+use zeroize::Zeroizing;
+
+use super::account;
+use super::metrics::{Counters, Figures};
+use super::store::{Fault, Store};
+use crate::crypto::chain::{Chain, MAX_CHAIN_BYTES};
+use crate::directory::{self, Doors, Mailbox};
 use crate::engine::clock;
+use crate::media::Timestamp;
 use crate::relay::Rooms;
 use crate::store::server_db::ServerDb;
 use crate::wire::address::Handle;
-use crate::wire::signal::{DeviceId, ENVELOPE_LEN, MAX_PRESENCE_NAMES, Refusal, ToClient};
+use crate::wire::signal::{
+    DeviceId, ENVELOPE_LEN, MAX_PRESENCE_NAMES, PADDED_CHAIN_LEN, PaddedChain, Refusal, ToClient, link_address,
+};
+use crate::wire::token::{Token, TokenHash};
+
+const _: () = assert!(MAX_CHAIN_BYTES + 2 <= PADDED_CHAIN_LEN, "every chain fits into the answer to a look-up");
 
 /// Messages that wait to be written to one connection; one more closes it, since nobody reads there.
 pub const OUTBOX: usize = 64;
@@ -27,10 +38,12 @@ pub struct Way {
 
 /// Shared by all connections.
 pub struct State {
-    /// Accounts and secrets.
-    db: Box<dyn ServerDb>,
+    /// Accounts.
+    pub(super) store: Store,
     /// Host part of the handles.
     pub domain: String,
+    /// For monitoring.
+    pub(super) counters: Counters,
     shared: Mutex<Shared>,
 }
 
@@ -40,6 +53,18 @@ struct Connected {
     outbox: mpsc::Sender<ToClient>,
     /// Its account, once it has registered.
     name: Option<String>,
+    /// Told when the device is revoked.
+    revoked: Arc<Notify>,
+    /// It was given what waited for it.
+    has_waiting: bool,
+    /// Under this address a device that is in no account waits for the letters of the one that takes it in.
+    awaits_link: bool,
+}
+
+impl Connected {
+    const fn may_receive(&self) -> bool {
+        self.name.is_some() || self.awaits_link
+    }
 }
 
 #[derive(Default)]
@@ -49,78 +74,142 @@ struct Shared {
     present: HashMap<String, usize>,
     next: u64,
     mailbox: Mailbox,
+    doors: Doors,
     rooms: Rooms<Way>,
 }
 
 impl State {
     /// An empty state over a database.
-    pub fn new(db: Box<dyn ServerDb>, domain: String) -> Self {
-        Self { db, domain, shared: Mutex::default() }
+    pub fn new(store: Store, domain: String) -> Self {
+        Self { store, domain, counters: Counters::default(), shared: Mutex::default() }
     }
 
     fn with<T>(&self, action: impl FnOnce(&mut Shared) -> T) -> T {
         action(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A device has connected: what waits for it goes out, what comes for it from now on too, until what this gives is
-    /// dropped.
+    /// A device has connected, until what this gives is dropped. It gets nothing before it has registered, which a revoked
+    /// one cannot: it learns that it is.
     pub fn connect(self: &Arc<Self>, device: DeviceId, outbox: mpsc::Sender<ToClient>) -> Connection {
+        let revoked = Arc::new(Notify::new());
         let ticket = self.with(|shared| {
-            for envelope in shared.mailbox.collect(&device, clock::now()) {
-                let _ = outbox.try_send(ToClient::Envelope(envelope));
-            }
             shared.next += 1;
             let ticket = shared.next;
             shared.set_account(&device, None);
-            shared.devices.insert(device, Connected { ticket, outbox, name: None });
+            let revoked = Arc::clone(&revoked);
+            shared.devices.insert(
+                device,
+                Connected { ticket, outbox, name: None, revoked, has_waiting: false, awaits_link: false },
+            );
             ticket
         });
-        Connection { state: Arc::clone(self), device, ticket }
+        Connection { state: Arc::clone(self), device, ticket, revoked }
+    }
+
+    /// The device has registered: what waits for it goes out, once for each connection.
+    pub fn give_waiting(&self, device: &DeviceId) {
+        self.with(|shared| {
+            let Some(connected) = shared.devices.get_mut(device).filter(|connected| !connected.has_waiting) else {
+                return;
+            };
+            connected.has_waiting = true;
+            for (number, envelope) in shared.mailbox.waiting(device, clock::now()) {
+                let _ = connected.outbox.try_send(ToClient::Envelope { number, envelope });
+            }
+        });
+    }
+
+    /// The device has this envelope. False if none with this number waits for it.
+    pub fn received(&self, device: &DeviceId, number: u64) -> bool {
+        let links = link_address(device);
+        self.with(|shared| shared.mailbox.acknowledge(device, number) || shared.mailbox.acknowledge(&links, number))
+    }
+
+    /// A device that is in no account waits for letters from the one that is to take it in, under an address of its own: a
+    /// device that was revoked gets in this way nothing that is meant for its old place.
+    pub fn await_link(&self, device: &DeviceId) -> ToClient {
+        self.with(|shared| {
+            let Some(connected) = shared.devices.get(device) else { return ToClient::Refused(Refusal::Invalid) };
+            let waits = Connected {
+                ticket: connected.ticket,
+                outbox: connected.outbox.clone(),
+                name: None,
+                revoked: Arc::new(Notify::new()),
+                has_waiting: true,
+                awaits_link: true,
+            };
+            shared.devices.insert(link_address(device), waits);
+            ToClient::Done
+        })
+    }
+
+    /// Forgets what has waited for too long.
+    pub fn expire(&self, now: Timestamp) {
+        self.with(|shared| {
+            shared.mailbox.expire(now);
+            shared.doors.expire(now);
+        });
     }
 
     fn disconnect(&self, device: &DeviceId, ticket: u64) {
         self.with(|shared| {
-            if shared.devices.get(device).is_some_and(|current| current.ticket == ticket) {
-                shared.set_account(device, None);
-                shared.devices.remove(device);
+            for place in [*device, link_address(device)] {
+                if shared.devices.get(&place).is_some_and(|current| current.ticket == ticket) {
+                    shared.set_account(&place, None);
+                    shared.devices.remove(&place);
+                }
             }
         });
     }
 
-    /// Registers an account or renews its chain.
-    pub fn register(&self, device: &DeviceId, chain: &[u8]) -> ToClient {
+    /// Registers an account or renews its chain. A device that adds itself may need a code of the second factor.
+    pub async fn register(&self, device: DeviceId, chain: Vec<u8>, code: Option<String>) -> ToClient {
         if chain.len() > MAX_CHAIN_BYTES {
             return ToClient::Refused(Refusal::Invalid);
         }
         // The name is read before anything is checked, only to find the account's earlier chain.
-        let name = crate::crypto::chain::Chain::decode(chain)
+        let name = Chain::decode(&chain)
             .ok()
             .and_then(|chain| chain.handle().parse::<Handle>().ok())
             .map(|handle| handle.name().to_owned());
         let Some(name) = name else { return ToClient::Refused(Refusal::Invalid) };
-        match self.keep(device, &name, chain) {
-            Ok(()) => {
-                self.with(|shared| shared.set_account(device, Some(name)));
+        let (domain, account) = (self.domain.clone(), name.clone());
+        let kept = self.store.ask(move |db| keep(db, &device, &account, chain, &domain, code.as_deref())).await;
+        match kept {
+            Ok(Kept::AsRegistered { chain, revoked, has_grown }) => {
+                self.with(|shared| {
+                    if has_grown {
+                        shared.tell_devices(&device, &name, &chain, &revoked);
+                    }
+                    shared.set_account(&device, Some(name));
+                });
                 ToClient::Done
             }
+            Ok(Kept::Ahead(chain)) => ToClient::Chain(chain),
             Err(refusal) => ToClient::Refused(refusal),
         }
     }
 
-    /// Keeps a chain if the device may register it, and if it says more than the one that is kept: each write holds up
-    /// the whole server.
-    fn keep(&self, device: &DeviceId, name: &str, chain: &[u8]) -> Result<(), Refusal> {
-        let account = self.db.account_of(device).map_err(|error| failed(&error))?;
-        if account.as_ref().is_some_and(|account| account != name) {
-            // One account for a device key: names are not to be hoarded.
-            return Err(Refusal::Taken);
-        }
-        let old = self.db.account(name).map_err(|error| failed(&error))?;
-        let checked = directory::check_registration(device, chain, old.as_deref(), &self.domain, clock::unix_now())?;
-        if checked.is_news || account.is_none() {
-            self.db.put_account(&checked.name, chain, device).map_err(|error| failed(&error))?;
-        }
-        Ok(())
+    /// How many accounts there are, if the database answers.
+    pub(super) async fn accounts(&self) -> Option<u64> {
+        self.store.ask(|db| Ok(db.accounts()?)).await.ok()
+    }
+
+    /// How much there is in memory.
+    pub(super) fn figures(&self) -> Figures {
+        let store_queue = self.store.waiting();
+        self.with(|shared| Figures {
+            devices: shared.devices.values().filter(|connected| connected.name.is_some()).count(),
+            envelopes: shared.mailbox.expire(clock::now()),
+            rooms: shared.rooms.count(),
+            store_queue,
+            ..Figures::default()
+        })
+    }
+
+    /// Whether this device is in an account.
+    pub async fn knows(&self, device: DeviceId) -> Result<bool, Refusal> {
+        self.store.ask(move |db| Ok(db.account_of(&device)?.is_some())).await
     }
 
     /// Which of these accounts have a device here.
@@ -132,40 +221,87 @@ impl State {
         ToClient::Presence { online }
     }
 
-    /// The chain of an account.
-    pub fn look_up(&self, name: &str) -> ToClient {
-        match self.db.account(name) {
-            Ok(Some(chain)) => ToClient::Found { chain },
-            Ok(None) => ToClient::Refused(Refusal::Unknown),
-            Err(error) => ToClient::Refused(failed(&error)),
+    /// What is known of an account. Known or not, it takes one read and gives an answer of one size.
+    pub async fn look_up(&self, name: String) -> ToClient {
+        match self.store.ask(move |db| Ok(db.account(&name)?)).await {
+            Ok(chain) => ToClient::LookedUp(PaddedChain::new(chain.as_deref())),
+            Err(refusal) => ToClient::Refused(refusal),
         }
     }
 
-    /// Hands an envelope to a device, or keeps it for a while if it is for a device of an account.
-    pub fn deliver(&self, device: DeviceId, envelope: Vec<u8>) -> ToClient {
+    /// Keeps an envelope for a while if it is for a device of an account, and hands it over at once if that is here: its
+    /// connection may be dead, so it is kept until the device says that it has it.
+    pub async fn deliver(&self, device: DeviceId, envelope: Vec<u8>, of_stranger: bool) -> ToClient {
+        let envelope = Zeroizing::new(envelope);
         if envelope.len() != ENVELOPE_LEN {
             return ToClient::Refused(Refusal::Invalid);
         }
-        self.with(|shared| {
-            let mut message = ToClient::Envelope(envelope);
-            if let Some(connected) = shared.devices.get(&device) {
-                match connected.outbox.try_send(message) {
-                    Ok(()) => return ToClient::Delivered,
-                    Err(mpsc::error::TrySendError::Full(back) | mpsc::error::TrySendError::Closed(back)) => {
-                        message = back;
-                    }
-                }
-            }
-            let ToClient::Envelope(envelope) = message else { return ToClient::Refused(Refusal::Invalid) };
-            match self.db.account_of(&device) {
+        if !self.with(|shared| shared.is_reachable(&device)) {
+            match self.store.ask(move |db| Ok(db.account_of(&device)?)).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return ToClient::Refused(Refusal::Unknown),
-                Err(error) => return ToClient::Refused(failed(&error)),
+                Err(refusal) => return ToClient::Refused(refusal),
             }
-            match shared.mailbox.hold(device, envelope, clock::now()) {
-                Ok(()) => ToClient::Held,
-                Err(refusal) => ToClient::Refused(refusal),
+        }
+        self.with(|shared| {
+            let number = rand::random();
+            let message = ToClient::Envelope { number, envelope: envelope.to_vec() };
+            if let Err(refusal) = shared.mailbox.hold(device, number, envelope, of_stranger, clock::now()) {
+                return ToClient::Refused(refusal);
             }
+            let here = shared.devices.get(&device).filter(|connected| connected.may_receive());
+            match here.map(|connected| connected.outbox.try_send(message)) {
+                Some(Ok(())) => ToClient::Delivered,
+                Some(Err(_)) | None => ToClient::Held,
+            }
+        })
+    }
+
+    /// The account of these devices is no more: they are not there, and nothing waits for them.
+    pub(super) fn forget_devices(&self, devices: &[DeviceId]) {
+        self.with(|shared| {
+            for device in devices {
+                if let Some(connected) = shared.devices.get(device) {
+                    let _ = connected.outbox.try_send(ToClient::Refused(Refusal::Deleted));
+                }
+                shared.throw_out(device);
+                shared.mailbox.empty(device);
+                shared.doors.forget(device);
+            }
+        });
+    }
+
+    /// How many of these devices are connected, how many envelopes wait for them, and how many hashes of tokens they have
+    /// announced.
+    pub(super) fn presence_of(&self, devices: &[DeviceId]) -> (usize, usize, usize) {
+        self.with(|shared| {
+            let connected = devices.iter().filter(|device| shared.is_present(device)).count();
+            let waiting = devices.iter().map(|device| shared.mailbox.waiting(device, clock::now()).len()).sum();
+            let tokens = devices.iter().map(|device| shared.doors.count(device)).sum();
+            (connected, waiting, tokens)
+        })
+    }
+
+    /// A device announces whose letters reach it past the limits for strangers.
+    pub fn set_tokens(&self, device: DeviceId, tokens: Vec<TokenHash>) -> ToClient {
+        self.with(|shared| match shared.doors.set_tokens(device, tokens) {
+            Ok(()) => ToClient::Done,
+            Err(refusal) => ToClient::Refused(refusal),
+        })
+    }
+
+    /// A device awaits answers to a letter.
+    pub fn await_replies(&self, device: DeviceId, token: TokenHash) -> ToClient {
+        self.with(|shared| shared.doors.await_replies(device, token, clock::now()));
+        ToClient::Done
+    }
+
+    /// Whether a letter to the device that shows this is no stranger's. Whoever knows the address under which a new device
+    /// waits has seen its code. Reads nothing from the database.
+    pub fn admits(&self, device: &DeviceId, shown: &Token, now: Timestamp) -> bool {
+        self.with(|shared| {
+            let awaits_link = shared.devices.get(device).is_some_and(|connected| connected.awaits_link);
+            awaits_link || shared.doors.admits(device, shown, now)
         })
     }
 
@@ -188,11 +324,34 @@ impl State {
     }
 }
 
+/// What became of a chain that was to be registered.
+enum Kept {
+    /// It stands.
+    AsRegistered {
+        /// As it came.
+        chain: Vec<u8>,
+        /// The account's revoked devices.
+        revoked: Vec<DeviceId>,
+        /// Devices were added or revoked since the last time.
+        has_grown: bool,
+    },
+    /// The kept one says more, and here it is.
+    Ahead(Vec<u8>),
+}
+
 /// A device's connection. Dropped in whatever way the connection ends, it takes the device out of the directory.
 pub struct Connection {
     state: Arc<State>,
     device: DeviceId,
     ticket: u64,
+    revoked: Arc<Notify>,
+}
+
+impl Connection {
+    /// Waits until the device is revoked.
+    pub async fn revoked(&self) {
+        self.revoked.notified().await;
+    }
 }
 
 impl Drop for Connection {
@@ -228,6 +387,42 @@ impl Drop for Membership {
 }
 
 impl Shared {
+    /// The chain of an account has grown: its connected devices learn of it, other than the one that said so. Those that
+    /// are revoked learn of it too, and are not there any more.
+    fn tell_devices(&mut self, by: &DeviceId, name: &str, chain: &[u8], revoked: &[DeviceId]) {
+        let of_account = |(device, connected): &(&DeviceId, &Connected)| {
+            *device != by && (connected.name.as_deref() == Some(name) || revoked.contains(device))
+        };
+        let told: Vec<DeviceId> = self.devices.iter().filter(of_account).map(|(device, _)| *device).collect();
+        for device in told {
+            if let Some(connected) = self.devices.get(&device) {
+                let _ = connected.outbox.try_send(ToClient::Chain(chain.to_vec()));
+            }
+            if revoked.contains(&device) {
+                self.throw_out(&device);
+            }
+        }
+        for device in revoked {
+            self.mailbox.empty(device);
+            self.doors.forget(device);
+        }
+    }
+
+    fn throw_out(&mut self, device: &DeviceId) {
+        self.set_account(device, None);
+        if let Some(connected) = self.devices.remove(device) {
+            connected.revoked.notify_one();
+        }
+    }
+
+    fn is_present(&self, device: &DeviceId) -> bool {
+        self.devices.get(device).is_some_and(|connected| connected.name.is_some())
+    }
+
+    fn is_reachable(&self, device: &DeviceId) -> bool {
+        self.devices.get(device).is_some_and(Connected::may_receive)
+    }
+
     /// A connected device belongs to this account from now on.
     fn set_account(&mut self, device: &DeviceId, name: Option<String>) {
         let Some(connected) = self.devices.get_mut(device) else { return };
@@ -244,92 +439,36 @@ impl Shared {
     }
 }
 
-fn failed(error: &crate::store::server_db::DbError) -> Refusal {
-    tracing::error!(%error, "database");
-    Refusal::Quota
+/// Keeps a chain if the device may register it, and if it says more than the one that is kept: writes cost.
+fn keep(
+    db: &mut dyn ServerDb,
+    device: &DeviceId,
+    name: &str,
+    chain: Vec<u8>,
+    domain: &str,
+    code: Option<&str>,
+) -> Result<Kept, Fault> {
+    let owner = db.account_of(device)?;
+    if owner.as_ref().is_some_and(|owner| owner != name) {
+        // One account for a device key: names are not to be hoarded.
+        return Err(Refusal::Taken.into());
+    }
+    let (old, now) = (db.account(name)?, clock::unix_now());
+    if let Some(kept) = old.as_ref().filter(|kept| directory::is_behind(&chain, kept, now)) {
+        return Ok(Kept::Ahead(kept.clone()));
+    }
+    let checked = directory::check_registration(device, &chain, old.as_deref(), domain, now)?;
+    if checked.adds_itself {
+        account::pass(db, name, code, now)?;
+    }
+    let today = account::day(now);
+    if checked.is_news || owner.is_none() {
+        db.put_account(&checked.name, &chain, device, &checked.revoked, today)?;
+    } else if db.seen(name)? != Some(today) {
+        db.put_seen(name, today)?;
+    }
+    Ok(Kept::AsRegistered { chain, revoked: checked.revoked, has_grown: checked.has_grown })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crypto::identity::Identity;
-    use crate::store::server_db::EmbeddedDb;
-
-    fn state(folder: &std::path::Path) -> Arc<State> {
-        Arc::new(State::new(Box::new(EmbeddedDb::open(folder).unwrap()), "example.org".into()))
-    }
-
-    fn online(state: &State, names: &[&str]) -> Vec<bool> {
-        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let ToClient::Presence { online } = state.presence(&names) else { panic!("refused") };
-        online
-    }
-
-    #[test]
-    fn an_account_is_present_while_one_of_its_devices_is_registered_and_connected() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = state(folder.path());
-        let identity = Identity::create("alice@example.org", clock::unix_now(), &mut rand::rng());
-        let device = identity.device_id();
-        let chain = identity.chain().chain().encode();
-        let connect = || state.connect(device, mpsc::channel(4).0);
-
-        let first = connect();
-        assert_eq!(online(&state, &["alice", "bob"]), [false, false], "connected, but not registered");
-        assert_eq!(state.register(&device, &chain), ToClient::Done);
-        assert_eq!(state.register(&device, &chain), ToClient::Done);
-        assert_eq!(online(&state, &["alice", "bob"]), [true, false]);
-
-        // The same device again, before the server has noticed that the old connection is dead.
-        let second = connect();
-        assert_eq!(state.register(&device, &chain), ToClient::Done);
-        drop(first);
-        assert_eq!(online(&state, &["alice"]), [true]);
-        drop(second);
-        assert_eq!(online(&state, &["alice"]), [false]);
-    }
-
-    #[test]
-    fn a_device_has_one_name_and_envelopes_wait_only_for_such_devices() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = state(folder.path());
-        let now = clock::unix_now();
-        let identity = Identity::create("alice@example.org", now, &mut rand::rng());
-        let device = identity.device_id();
-        let envelope = || vec![0; ENVELOPE_LEN];
-        assert_eq!(state.deliver(device, envelope()), ToClient::Refused(Refusal::Unknown));
-        assert_eq!(state.register(&device, &identity.chain().chain().encode()), ToClient::Done);
-        assert_eq!(state.deliver(device, envelope()), ToClient::Held);
-
-        let card = crate::crypto::chain::DeviceCard { signing: device, sealing: [1; 32] };
-        let root = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let second = crate::crypto::chain::Chain::create("bob@example.org", &root, card, identity.device(), now);
-        assert_eq!(state.register(&device, &second.encode()), ToClient::Refused(Refusal::Taken));
-        assert_eq!(state.look_up("bob"), ToClient::Refused(Refusal::Unknown));
-    }
-
-    #[test]
-    fn a_chain_that_says_nothing_new_is_not_written_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = state(folder.path());
-        let now = clock::unix_now();
-        let identity = Identity::create("alice@example.org", now, &mut rand::rng());
-        let device = identity.device_id();
-        let kept = identity.chain().chain().encode();
-        let renewed = |later_s| identity.chain().with_fresh_head(identity.device(), now + later_s).encode();
-        for chain in [kept.clone(), renewed(60)] {
-            assert_eq!(state.register(&device, &chain), ToClient::Done);
-            assert_eq!(state.look_up("alice"), ToClient::Found { chain: kept.clone() });
-        }
-        assert_eq!(state.register(&device, &renewed(directory::RENEWAL_S)), ToClient::Done);
-        assert_eq!(state.look_up("alice"), ToClient::Found { chain: renewed(directory::RENEWAL_S) });
-    }
-
-    #[test]
-    fn a_question_about_too_many_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let state = state(folder.path());
-        let names = vec![String::new(); MAX_PRESENCE_NAMES + 1];
-        assert_eq!(state.presence(&names), ToClient::Refused(Refusal::Invalid));
-    }
-}
+mod tests;

@@ -33,7 +33,7 @@ pub struct SoundDevice {
     pub kind: SoundKind,
     /// What the system calls it; stays the same when others come and go.
     pub id: String,
-    /// What people call it.
+    /// What people call it; with the id where two of a kind would share a name.
     pub name: String,
     /// Whether the system would choose it.
     pub is_default: bool,
@@ -59,7 +59,24 @@ pub fn devices() -> Vec<SoundDevice> {
         }
     }
     found.sort_by_key(|device| (device.kind == SoundKind::Speaker, !device.is_default));
+    tell_apart(&mut found);
     found
+}
+
+/// Gives devices of one kind and name their ids to their names: two headsets of one make must not be taken for one.
+fn tell_apart(devices: &mut [SoundDevice]) {
+    let names: Vec<_> = devices.iter().map(|device| (device.kind, device.name.clone())).collect();
+    for device in devices {
+        let same = names.iter().filter(|(kind, name)| (*kind, name) == (device.kind, &device.name)).count();
+        if same > 1 {
+            device.name = full_name(&device.name, &device.id);
+        }
+    }
+}
+
+/// The name of a device that shares its short one with another.
+fn full_name(name: &str, id: &str) -> String {
+    format!("{name} ({id})")
 }
 
 fn describe(device: &Device, kind: SoundKind, is_default: bool) -> Option<SoundDevice> {
@@ -108,7 +125,10 @@ pub(super) fn find(kind: SoundKind, wanted: Option<&str>) -> Result<Found, Sound
                 SoundKind::Speaker => device.supports_output(),
             };
             let mut all = host.devices().into_iter().flatten().filter(usable);
-            let named = |device: &Device| device.to_string() == wanted || device.id().is_ok_and(|id| id.id() == wanted);
+            let named = |device: &Device| {
+                let name = device.to_string();
+                name == wanted || device.id().is_ok_and(|id| id.id() == wanted || full_name(&name, id.id()) == wanted)
+            };
             all.find(named).ok_or_else(|| SoundError::NotFound(wanted.to_owned()))?
         }
     };
@@ -181,4 +201,26 @@ fn choose(usual: SupportedStreamConfig, device: &Device, kind: SoundKind) -> Sup
     };
     ranges.retain(|range| range.channels() == usual.channels() && range.sample_format() == usual.sample_format());
     ranges.into_iter().find_map(|range| range.try_with_sample_rate(SAMPLE_RATE_HZ)).unwrap_or(usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_of_one_name_and_kind_are_told_apart_by_their_ids() {
+        let device = |kind, id: &str, name: &str| SoundDevice {
+            kind,
+            id: id.into(),
+            name: name.into(),
+            is_default: false,
+            rate_hz: 48_000,
+            rates_hz: (48_000, 48_000),
+            channels: 1,
+        };
+        let (hears, plays) = (SoundKind::Microphone, SoundKind::Speaker);
+        let mut devices = [device(hears, "a", "Headset"), device(hears, "b", "Headset"), device(plays, "c", "Headset")];
+        tell_apart(&mut devices);
+        assert_eq!(devices.map(|device| device.name), ["Headset (a)", "Headset (b)", "Headset"]);
+    }
 }

@@ -107,6 +107,14 @@ pub enum SoundError {
         /// The system's reason.
         why: String,
     },
+    /// What is played cannot be recorded any further.
+    #[error("{path}: {why}; make room, or name another file")]
+    Recording {
+        /// Where.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A sound file cannot be used.
     #[error("{path}: {why}; give a WAV file")]
     File {

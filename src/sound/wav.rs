@@ -27,7 +27,8 @@ pub fn microphone(path: &Path) -> Result<PacedMicrophone, SoundError> {
 pub fn speaker(path: &Path) -> Result<PacedSpeaker, SoundError> {
     let spec =
         WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format: SampleFormat::Int };
-    let failed = trouble(path);
+    let name = path.display().to_string();
+    let failed = move |error: hound::Error| SoundError::Recording { path: name.clone(), why: error.to_string() };
     let mut recording = Recording { writer: WavWriter::create(path, spec).map_err(&failed)?, pieces: 0 };
     let sink = move |piece: &Piece| recording.add(piece).map_err(&failed);
     Ok(PacedSpeaker::new(path.display().to_string(), Box::new(sink)))

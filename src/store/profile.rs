@@ -1,28 +1,54 @@
 //! The client's profile: one folder with the identity's secrets, the contacts and the settings.
 //!
-//! `identity.key` (secrets, 0600), `contacts.toml`, `settings.toml` (or another file in its place). Every file is replaced
-//! whole: written beside, flushed, renamed; a crash leaves the old one. A lock keeps a second process out.
+//! `vault` (where the key is), `identity.sealed`, `contacts.sealed` and `door.sealed` (under that key), `settings.toml` (or another file in
+//! its place), all 0600. Every file is replaced whole: written beside, flushed, renamed; a crash leaves the old one. A lock
+//! keeps a second process out. What earlier versions kept in the clear is taken over once and overwritten.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::door::StoredDoor;
+use super::keyring::{KeyStore, OsKeyring};
+use super::vault::{Cost, Lock, Protection, VaultError, VaultKey};
 use crate::codec::EncoderKind;
 use crate::engine::handle::{Appearance, DeviceChoice, Zoom};
 
 /// No file of a profile is longer.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Where the vault's key is.
+const VAULT: &str = "vault";
+/// Sealed files, each with what it was called when it lay in the clear.
+const IDENTITY: (&str, &str) = ("identity.sealed", "identity.key");
+const CONTACTS: (&str, &str) = ("contacts.sealed", "contacts.toml");
+/// Sealed, and never in the clear: who may ring.
+const DOOR: &str = "door.sealed";
+/// Sealed: what the devices of the account have agreed about.
+const HOUSEHOLD: &str = "household.sealed";
+/// What is not sealed: settings and what was found out about the machine.
+const TRIALS: &str = "encoders.toml";
+const SETTINGS: &str = "settings.toml";
 
-/// An open profile; nobody else can open it meanwhile.
-#[derive(Debug)]
+/// An open profile; nobody else can open it meanwhile. Its vault may still be locked.
 pub struct Profile {
     folder: PathBuf,
     settings: PathBuf,
-    _lock: File,
+    keyring: Option<Box<dyn KeyStore>>,
+    lock: Lock,
+    /// Nothing while a passphrase is missing.
+    key: Option<VaultKey>,
+    _in_use: File,
+}
+
+impl std::fmt::Debug for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Profile").field("folder", &self.folder).field("lock", &self.lock).finish_non_exhaustive()
+    }
 }
 
 /// What the person set. A key that is not one of these is an error, so that no misspelt wish is passed over.
@@ -41,6 +67,8 @@ pub struct Settings {
     pub zoom: Zoom,
     /// Never offer this machine's addresses to the other side: calls go by relay only.
     pub hide_address: bool,
+    /// Minutes without a touch after which the window asks for the passphrase, if there is one.
+    pub lock_after_min: Option<u32>,
 }
 
 /// A contact as it is kept.
@@ -57,10 +85,25 @@ pub struct StoredContact {
     pub verified: bool,
     /// Delivery token from their link.
     pub token: Option<String>,
-    /// Hash and length of the newest device chain seen; a shorter one is refused.
-    pub chain_length: u32,
+    /// Entries of the longest device chain seen; a shorter one is refused.
+    pub chain_length: usize,
+    /// What they hash to; another one is refused.
+    #[serde(default)]
+    pub chain_link: Option<String>,
+    /// Entries of it up to the last that the root has signed.
+    #[serde(default)]
+    pub root_length: usize,
+    /// What those hash to.
+    #[serde(default)]
+    pub root_link: Option<String>,
     /// The server serves another root than the one pinned.
     pub key_changed: bool,
+    /// The root that it serves.
+    #[serde(default)]
+    pub new_root: Option<String>,
+    /// Their calls are shown, but not heard.
+    #[serde(default)]
+    pub silent: bool,
 }
 
 /// Which encoder was the fastest for pictures of a size on this machine.
@@ -123,20 +166,55 @@ pub enum ProfileError {
         /// What is wrong.
         why: String,
     },
+    /// The passphrase has not been given yet.
+    #[error("this profile is locked; give its passphrase")]
+    Locked,
+    /// What was typed.
+    #[error(transparent)]
+    Passphrase(VaultError),
+    /// A file of the vault.
+    #[error("{path}: {why}; put a copy of the whole profile folder in its place, or move it away to begin anew")]
+    Vault {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: VaultError,
+    },
+    /// The key is in the keyring, which does not give it.
+    #[error(
+        "the key of this profile is in the system's keyring, which does not give it ({0}); log in to the desktop and \
+         unlock the keyring, then try again"
+    )]
+    Keyring(String),
+    /// A keyring was asked for by name.
+    #[error("the system's keyring cannot be used ({0}); set a passphrase instead")]
+    NoKeyring(String),
 }
 
 impl Profile {
-    /// Opens (or makes) the profile `name`: a name below the user's data folder, or a path if it has a separator.
-    pub fn open_named(name: &str) -> Result<Self, ProfileError> {
-        if name.contains(std::path::MAIN_SEPARATOR) {
-            return Self::open(Path::new(name));
-        }
-        let folders = directories::ProjectDirs::from("", "", "visavis").ok_or(ProfileError::NoHome)?;
-        Self::open(&folders.data_dir().join("profiles").join(name))
+    /// Opens (or makes) the profile `name`: a name below the user's data folder, or a path if it has a separator. With
+    /// `keyring`, the key of a new profile goes to the system's keyring, if there is one.
+    pub fn open_named(name: &str, keyring: bool) -> Result<Self, ProfileError> {
+        let keyring = keyring.then(|| Box::new(OsKeyring) as Box<dyn KeyStore>);
+        Self::open_with(&Self::folder_of(name)?, keyring)
     }
 
-    /// Opens (or makes) the profile in `folder`.
+    /// Where the profile `name` lies, whether there is one or not; a path is the folder itself.
+    pub fn folder_of(name: &str) -> Result<PathBuf, ProfileError> {
+        if name.contains(std::path::MAIN_SEPARATOR) {
+            return Ok(PathBuf::from(name));
+        }
+        let folders = directories::ProjectDirs::from("", "", "visavis").ok_or(ProfileError::NoHome)?;
+        Ok(folders.data_dir().join("profiles").join(name))
+    }
+
+    /// Opens (or makes) the profile in `folder`, without a keyring.
     pub fn open(folder: &Path) -> Result<Self, ProfileError> {
+        Self::open_with(folder, None)
+    }
+
+    /// Opens (or makes) the profile in `folder`. The key of a new one goes to `keyring`, or else lies in a file.
+    pub fn open_with(folder: &Path, keyring: Option<Box<dyn KeyStore>>) -> Result<Self, ProfileError> {
         let io_error = |path: &Path| {
             let path = path.to_path_buf();
             move |source| ProfileError::Io { path, source }
@@ -144,20 +222,95 @@ impl Profile {
         fs::create_dir_all(folder).map_err(io_error(folder))?;
         restrict(folder, 0o700).map_err(io_error(folder))?;
         let lock_path = folder.join("lock");
-        let lock = OpenOptions::new()
+        let in_use = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&lock_path)
             .map_err(io_error(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {
-                let (folder, settings) = (folder.to_path_buf(), folder.join("settings.toml"));
-                Ok(Self { folder, settings, _lock: lock })
-            }
-            Err(fs::TryLockError::WouldBlock) => Err(ProfileError::InUse(folder.to_path_buf())),
-            Err(fs::TryLockError::Error(source)) => Err(ProfileError::Io { path: lock_path, source }),
+        match in_use.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(ProfileError::InUse(folder.to_path_buf())),
+            Err(fs::TryLockError::Error(source)) => return Err(ProfileError::Io { path: lock_path, source }),
         }
+        let (folder, settings) = (folder.to_path_buf(), folder.join(SETTINGS));
+        let (lock, key) = open_vault(&folder.join(VAULT), keyring.as_deref())?;
+        let profile = Self { folder, settings, keyring, lock, key, _in_use: in_use };
+        profile.take_over()?;
+        Ok(profile)
+    }
+
+    /// Whether a passphrase has to be given before anything private can be read.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.key.is_none()
+    }
+
+    /// What protects the vault's key.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.lock.protection()
+    }
+
+    /// Gives the passphrase. A wrong one changes nothing.
+    pub fn unlock(&mut self, passphrase: &str) -> Result<(), ProfileError> {
+        if self.key.is_none() {
+            self.key = Some(self.lock.open_with(passphrase).map_err(|why| self.vault_error(VAULT, why))?);
+            self.take_over()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the vault's key is under this passphrase.
+    pub fn check_passphrase(&self, passphrase: &str) -> Result<(), ProfileError> {
+        self.lock.open_with(passphrase).map(drop).map_err(|why| self.vault_error(VAULT, why))
+    }
+
+    /// Protects the vault's key by a passphrase from now on.
+    pub fn protect_by_passphrase(&mut self, passphrase: &str) -> Result<(), ProfileError> {
+        let key = self.key.as_ref().ok_or(ProfileError::Locked)?;
+        let lock = Lock::under_passphrase(key, passphrase, Cost::default(), &mut rand::rng());
+        self.change_lock(lock.map_err(|why| self.vault_error(VAULT, why))?)
+    }
+
+    /// Puts the vault's key into the system's keyring.
+    pub fn protect_by_keyring(&mut self) -> Result<(), ProfileError> {
+        let key = self.key.as_ref().ok_or(ProfileError::Locked)?;
+        let lock = match self.keyring.as_deref() {
+            Some(keyring) => put_into(keyring, key).map_err(ProfileError::NoKeyring)?,
+            None => return Err(ProfileError::NoKeyring("it is switched off".into())),
+        };
+        self.change_lock(lock)
+    }
+
+    /// Leaves the vault's key in a file: whoever can read the owner's files can read everything.
+    pub fn protect_by_file(&mut self) -> Result<(), ProfileError> {
+        let key = self.key.as_ref().ok_or(ProfileError::Locked)?;
+        self.change_lock(Lock::in_file(key))
+    }
+
+    /// Keys and everything else of this profile are overwritten and removed, its key in the keyring too. The vault's key
+    /// goes first: what cannot be removed after that is sealed for ever.
+    pub fn wipe(&mut self) -> Result<(), ProfileError> {
+        self.key = None;
+        self.shred(VAULT)?;
+        let forgotten = match (&self.lock, &self.keyring) {
+            (Lock::Keyring { entry }, Some(keyring)) => keyring.remove(&entry_name(entry)),
+            _ => Ok(()),
+        };
+        for name in [IDENTITY.0, IDENTITY.1, CONTACTS.0, CONTACTS.1, DOOR, HOUSEHOLD, TRIALS, SETTINGS] {
+            self.shred(name)?;
+        }
+        if self.settings != self.folder.join(SETTINGS) {
+            self.change_settings(|settings| (settings.handle, settings.server) = (None, None))?;
+        }
+        forgotten.map_err(ProfileError::Keyring)
+    }
+
+    /// Makes a fresh vault in a profile that was wiped.
+    pub fn begin_anew(&mut self) -> Result<(), ProfileError> {
+        (self.lock, self.key) = open_vault(&self.folder.join(VAULT), self.keyring.as_deref())?;
+        Ok(())
     }
 
     /// Takes `path` for the settings, in place of the profile's own file: they are read there, and kept there when they
@@ -177,12 +330,21 @@ impl Profile {
 
     /// The identity's secret bytes, if there is an identity.
     pub fn identity(&self) -> Result<Option<Zeroizing<Vec<u8>>>, ProfileError> {
-        read(&self.folder.join("identity.key")).map(|bytes| bytes.map(Zeroizing::new))
+        self.read_sealed(IDENTITY.0)
     }
 
     /// Keeps the identity's secret bytes.
     pub fn save_identity(&self, bytes: &[u8]) -> Result<(), ProfileError> {
-        write(&self.folder.join("identity.key"), bytes)
+        self.write_sealed(IDENTITY.0, bytes)
+    }
+
+    /// Forgets who this profile is: the identity's secrets are overwritten and removed. Contacts and other settings stay.
+    pub fn forget_account(&self) -> Result<(), ProfileError> {
+        self.shred(IDENTITY.0)?;
+        self.change_settings(|settings| {
+            settings.handle = None;
+            settings.server = None;
+        })
     }
 
     /// The settings; defaults if there are none.
@@ -204,36 +366,184 @@ impl Profile {
 
     /// The contacts in the order they were added.
     pub fn contacts(&self) -> Result<Vec<StoredContact>, ProfileError> {
-        read_toml::<ContactsFile>(&self.folder.join("contacts.toml")).map(|file| file.contacts)
+        let Some(bytes) = self.read_sealed(CONTACTS.0)? else { return Ok(Vec::new()) };
+        parse_toml::<ContactsFile>(&self.folder.join(CONTACTS.0), &bytes).map(|file| file.contacts)
     }
 
     /// Keeps the contacts.
     pub fn save_contacts(&self, contacts: &[StoredContact]) -> Result<(), ProfileError> {
-        write_toml(&self.folder.join("contacts.toml"), &ContactsFile { contacts: contacts.to_vec() })
+        let text = to_toml(&self.folder.join(CONTACTS.0), &ContactsFile { contacts: contacts.to_vec() })?;
+        self.write_sealed(CONTACTS.0, text.as_bytes())
+    }
+
+    /// Who may ring.
+    pub fn door(&self) -> Result<StoredDoor, ProfileError> {
+        let Some(bytes) = self.read_sealed(DOOR)? else { return Ok(StoredDoor::default()) };
+        parse_toml(&self.folder.join(DOOR), &bytes)
+    }
+
+    /// Keeps who may ring.
+    pub fn save_door(&self, door: &StoredDoor) -> Result<(), ProfileError> {
+        self.write_sealed(DOOR, to_toml(&self.folder.join(DOOR), door)?.as_bytes())
+    }
+
+    /// What the devices of the account have agreed about, as it was kept.
+    pub fn household(&self) -> Result<Option<Zeroizing<Vec<u8>>>, ProfileError> {
+        self.read_sealed(HOUSEHOLD)
+    }
+
+    /// Keeps what the devices of the account have agreed about.
+    pub fn save_household(&self, bytes: &[u8]) -> Result<(), ProfileError> {
+        self.write_sealed(HOUSEHOLD, bytes)
+    }
+
+    /// That which was kept is something else.
+    #[must_use]
+    pub fn damaged_household(&self) -> ProfileError {
+        ProfileError::Damaged { path: self.folder.join(HOUSEHOLD), why: "it holds something else".into() }
     }
 
     /// What was found out about this machine's encoders.
     pub fn trials(&self) -> Result<Vec<StoredTrial>, ProfileError> {
-        read_toml::<TrialsFile>(&self.folder.join("encoders.toml")).map(|file| file.trials)
+        read_toml::<TrialsFile>(&self.folder.join(TRIALS)).map(|file| file.trials)
     }
 
     /// Keeps what was found out about this machine's encoders.
     pub fn save_trials(&self, trials: &[StoredTrial]) -> Result<(), ProfileError> {
-        write_toml(&self.folder.join("encoders.toml"), &TrialsFile { trials: trials.to_vec() })
+        write_toml(&self.folder.join(TRIALS), &TrialsFile { trials: trials.to_vec() })
     }
+
+    fn read_sealed(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ProfileError> {
+        let key = self.key.as_ref().ok_or(ProfileError::Locked)?;
+        let Some(sealed) = read(&self.folder.join(name))? else { return Ok(None) };
+        key.open(name, &sealed).map(Some).map_err(|why| self.vault_error(name, why))
+    }
+
+    fn write_sealed(&self, name: &str, contents: &[u8]) -> Result<(), ProfileError> {
+        let key = self.key.as_ref().ok_or(ProfileError::Locked)?;
+        write(&self.folder.join(name), &key.seal(name, contents, &mut rand::rng()))
+    }
+
+    /// Seals what an earlier version left in the clear, and overwrites that. A crash between the two is made good by the
+    /// next start; what is sealed already is never replaced by what lies about in the clear.
+    fn take_over(&self) -> Result<(), ProfileError> {
+        if self.key.is_none() {
+            return Ok(());
+        }
+        for (sealed, plain) in [IDENTITY, CONTACTS] {
+            let Some(contents) = read(&self.folder.join(plain))?.map(Zeroizing::new) else { continue };
+            if self.read_sealed(sealed)?.is_none() {
+                self.write_sealed(sealed, &contents)?;
+            }
+            self.shred(plain)?;
+        }
+        Ok(())
+    }
+
+    fn change_lock(&mut self, lock: Lock) -> Result<(), ProfileError> {
+        let path = self.folder.join(VAULT);
+        // A key that lay there in the clear is overwritten, not only replaced: first the new file, then the old blocks.
+        let old = File::options().write(true).open(&path).ok();
+        write(&path, &lock.encode())?;
+        let before = std::mem::replace(&mut self.lock, lock);
+        if let (Lock::Keyring { entry }, Some(keyring)) = (&before, &self.keyring)
+            && let Err(why) = keyring.remove(&entry_name(entry))
+        {
+            tracing::warn!(why, "the keyring keeps a key that is no longer used");
+        }
+        match old {
+            Some(old) => overwrite(&old).map_err(|source| ProfileError::Io { path, source }),
+            None => Ok(()),
+        }
+    }
+
+    /// Overwrites and removes a file, if there is one.
+    fn shred(&self, name: &str) -> Result<(), ProfileError> {
+        let path = self.folder.join(name);
+        let attempt = || match File::options().write(true).open(&path) {
+            Ok(file) => overwrite(&file).and_then(|()| fs::remove_file(&path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        };
+        attempt().map_err(|source| ProfileError::Io { path: path.clone(), source })
+    }
+
+    fn vault_error(&self, name: &str, why: VaultError) -> ProfileError {
+        match why {
+            VaultError::Damaged | VaultError::NotOurs => ProfileError::Vault { path: self.folder.join(name), why },
+            VaultError::WrongPassphrase | VaultError::BadPassphrase | VaultError::Memory => {
+                ProfileError::Passphrase(why)
+            }
+        }
+    }
+}
+
+/// Opens the vault whose key `path` tells, or makes a new one.
+fn open_vault(path: &Path, keyring: Option<&dyn KeyStore>) -> Result<(Lock, Option<VaultKey>), ProfileError> {
+    let Some(bytes) = read(path)?.map(Zeroizing::new) else {
+        let key = VaultKey::random(&mut rand::rng());
+        // No keyring is no fault: whoever asks what protects the key is told.
+        let lock = keyring.and_then(|keyring| put_into(keyring, &key).ok()).unwrap_or_else(|| Lock::in_file(&key));
+        write(path, &lock.encode())?;
+        return Ok((lock, Some(key)));
+    };
+    let damaged = |why| ProfileError::Vault { path: path.to_path_buf(), why };
+    let lock = Lock::decode(&bytes).map_err(damaged)?;
+    let key = match &lock {
+        Lock::File { key } => Some(VaultKey::from_bytes(key).map_err(damaged)?),
+        Lock::Passphrase { .. } => None,
+        Lock::Keyring { entry } => {
+            let keyring = keyring.ok_or_else(|| ProfileError::Keyring("it is switched off".into()))?;
+            let kept = keyring.get(&entry_name(entry)).map_err(ProfileError::Keyring)?;
+            let kept = kept.ok_or_else(|| ProfileError::Keyring("it has no such key".into()))?;
+            Some(VaultKey::from_bytes(&kept).map_err(damaged)?)
+        }
+    };
+    Ok((lock, key))
+}
+
+/// Puts a key into the keyring, and looks whether it is there.
+fn put_into(keyring: &dyn KeyStore, key: &VaultKey) -> Result<Lock, String> {
+    let lock = Lock::in_keyring(&mut rand::rng());
+    let Lock::Keyring { entry } = &lock else { return Err("it is damaged".into()) };
+    let entry = entry_name(entry);
+    keyring.put(&entry, key.as_bytes())?;
+    match keyring.get(&entry)? {
+        Some(kept) if kept.as_slice() == key.as_bytes() => Ok(lock),
+        _ => Err("it does not give back what was put into it".into()),
+    }
+}
+
+fn entry_name(entry: &[u8; 16]) -> String {
+    HEXLOWER.encode(entry)
+}
+
+/// Zeros over everything that the file holds. Where the disk writes elsewhere, as many do, the old blocks stay until they
+/// are used again: what is private was sealed in them, unless the key itself lay in this file.
+fn overwrite(mut file: &File) -> io::Result<()> {
+    let length = file.metadata()?.len().min(MAX_FILE_BYTES);
+    file.write_all(&vec![0; length as usize])?;
+    file.sync_all()
 }
 
 fn read_toml<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ProfileError> {
     let Some(bytes) = read(path)? else { return Ok(T::default()) };
+    parse_toml(path, &bytes)
+}
+
+fn parse_toml<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ProfileError> {
     let damaged = |why: String| ProfileError::Damaged { path: path.to_path_buf(), why };
-    let text = String::from_utf8(bytes).map_err(|_| damaged("not UTF-8".into()))?;
-    toml::from_str(&text).map_err(|error| damaged(error.message().to_owned()))
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged("not UTF-8".into()))?;
+    toml::from_str(text).map_err(|error| damaged(error.message().to_owned()))
+}
+
+fn to_toml(path: &Path, value: &impl Serialize) -> Result<Zeroizing<String>, ProfileError> {
+    let text = toml::to_string_pretty(value);
+    text.map(Zeroizing::new).map_err(|error| ProfileError::Damaged { path: path.to_path_buf(), why: error.to_string() })
 }
 
 fn write_toml(path: &Path, value: &impl Serialize) -> Result<(), ProfileError> {
-    let text = toml::to_string_pretty(value)
-        .map_err(|error| ProfileError::Damaged { path: path.to_path_buf(), why: error.to_string() })?;
-    write(path, text.as_bytes())
+    write(path, to_toml(path, value)?.as_bytes())
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, ProfileError> {
@@ -280,92 +590,4 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn contact() -> StoredContact {
-        StoredContact {
-            handle: "bob@example.org".into(),
-            name: Some("Bob".into()),
-            root: Some("AAAA".into()),
-            verified: true,
-            token: None,
-            chain_length: 1,
-            key_changed: false,
-        }
-    }
-
-    #[test]
-    fn what_was_saved_is_there_after_opening_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { handle: Some("alice@example.org".into()), ..Settings::default() };
-        {
-            let profile = Profile::open(folder.path()).unwrap();
-            assert!(profile.identity().unwrap().is_none());
-            profile.save_identity(b"secret").unwrap();
-            profile.save_settings(&settings).unwrap();
-            profile.save_contacts(&[contact()]).unwrap();
-        }
-        let profile = Profile::open(folder.path()).unwrap();
-        assert_eq!(profile.identity().unwrap().unwrap().as_slice(), b"secret");
-        assert_eq!(profile.settings().unwrap(), settings);
-        assert_eq!(profile.contacts().unwrap(), [contact()]);
-    }
-
-    #[test]
-    fn settings_can_live_in_another_file_and_are_kept_there() {
-        let folder = tempfile::tempdir().unwrap();
-        let (own, other) = (folder.path().join("profile"), folder.path().join("other.toml"));
-        let missing = Profile::open(&own).unwrap().with_settings(&other).unwrap_err();
-        assert!(matches!(&missing, ProfileError::NoSettings { .. }), "{missing}");
-        fs::write(&other, "hide_address = true\n[devices]\nmicrophone = \"none\"\n").unwrap();
-        let profile = Profile::open(&own).unwrap().with_settings(&other).unwrap();
-        let mut settings = profile.settings().unwrap();
-        assert_eq!((settings.hide_address, settings.devices.microphone.as_deref()), (true, Some("none")));
-        settings.hide_address = false;
-        profile.save_settings(&settings).unwrap();
-        drop(profile);
-        assert!(!own.join("settings.toml").exists());
-        assert_eq!(Profile::open(&own).unwrap().with_settings(&other).unwrap().settings().unwrap(), settings);
-    }
-
-    #[test]
-    fn a_key_that_nobody_knows_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let profile = Profile::open(folder.path()).unwrap();
-        for (key, text) in [("hide_adress", "hide_adress = true"), ("mike", "[devices]\nmike = \"none\"")] {
-            fs::write(folder.path().join("settings.toml"), text).unwrap();
-            let error = profile.settings().unwrap_err();
-            assert!(error.to_string().contains(&format!("`{key}`")), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_second_process_is_kept_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = Profile::open(folder.path()).unwrap();
-        assert!(matches!(Profile::open(folder.path()), Err(ProfileError::InUse(_))));
-    }
-
-    #[test]
-    fn a_damaged_file_is_named_and_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let profile = Profile::open(folder.path()).unwrap();
-        fs::write(folder.path().join("settings.toml"), "handle = [").unwrap();
-        let error = profile.settings().unwrap_err();
-        assert!(error.to_string().contains("settings.toml"), "{error}");
-        assert_eq!(fs::read_to_string(folder.path().join("settings.toml")).unwrap(), "handle = [");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_the_owner_can_read_the_secrets() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let profile = Profile::open(&folder.path().join("deep/down")).unwrap();
-        profile.save_identity(b"secret").unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(profile.folder()), 0o700);
-        assert_eq!(mode(&profile.folder().join("identity.key")), 0o600);
-    }
-}
+mod tests;

@@ -45,6 +45,8 @@ pub struct Punch {
     rounds: u32,
     next: Option<Timestamp>,
     answered: Option<Timestamp>,
+    /// An offer of ours is out, and its answer is worth an attempt: one, so that nobody makes us knock anywhere at will.
+    awaits_answer: bool,
     outputs: VecDeque<PunchOutput>,
 }
 
@@ -53,7 +55,15 @@ impl Punch {
     #[must_use]
     pub fn new(dials: bool, now: Timestamp) -> Self {
         let next = Some(if dials { now } else { now + LATER });
-        Self { theirs: Vec::new(), open: false, rounds: 0, next, answered: None, outputs: VecDeque::new() }
+        Self {
+            theirs: Vec::new(),
+            open: false,
+            rounds: 0,
+            next,
+            answered: None,
+            awaits_answer: false,
+            outputs: VecDeque::new(),
+        }
     }
 
     /// The peer offers these candidates (already sifted), in answer to ours or not.
@@ -62,7 +72,11 @@ impl Punch {
         if self.open {
             return;
         }
-        if !answer {
+        if answer {
+            if !std::mem::take(&mut self.awaits_answer) {
+                return;
+            }
+        } else {
             if self.answered.is_some_and(|at| now.since(at) < ANSWER_PAUSE) {
                 return;
             }
@@ -90,6 +104,7 @@ impl Punch {
             return;
         }
         self.outputs.push_back(PunchOutput::Offer { answer: false });
+        self.awaits_answer = true;
         // Should the offer not get through, what is known is tried.
         self.attempt();
         self.rounds += 1;
@@ -182,6 +197,22 @@ mod tests {
     }
 
     proptest! {
+        /// A peer that floods us with answers gets one attempt for each offer of ours.
+        #[test]
+        fn a_flood_of_answers_is_not_amplified(pauses in proptest::collection::vec(0_u64..1000, 1..300)) {
+            let mut punch = Punch::new(true, at(0));
+            let (mut now, mut offers, mut attempts) = (0, 0, 0);
+            for pause in &pauses {
+                now += pause;
+                punch.handle_timeout(at(now));
+                let before = all(&mut punch);
+                offers += before.iter().filter(|out| matches!(out, PunchOutput::Offer { .. })).count();
+                punch.handle_peer(candidates(), true, at(now));
+                attempts += all(&mut punch).iter().filter(|out| matches!(out, PunchOutput::Try(_))).count();
+            }
+            prop_assert!(attempts <= offers);
+        }
+
         /// A peer that floods us with offers gets one answer a second and as many attempts.
         #[test]
         fn a_flood_of_offers_is_not_amplified(pauses in proptest::collection::vec(0_u64..100, 1..300)) {

@@ -1,7 +1,8 @@
 //! Puts frames of one sender's stream together from packets that come in any order, twice, or never.
 //!
 //! Bounded: at most [`MAX_PARTIAL`] frames and [`MAX_PARTIAL_BYTES`] are held, none longer than [`MAX_AGE`]. Whole frames
-//! come out in order; one that is late is waited for only as long as a newer one may wait ([`Reassembler::new`]).
+//! come out in order. One that is predicted from what came out already waits for nothing: those before it are given up.
+//! Any other waits for them, but only so long ([`Reassembler::new`]).
 //!
 //! Nothing here is authenticated yet, so a frame number from far away moves nothing: see [`far`].
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::far::Far;
-use crate::media::{FrameId, Timestamp};
+use crate::media::{FrameId, RecentFrames, Timestamp};
 use crate::wire::packet::{FrameHeader, PacketHeader};
 
 /// Frames held at one time.
@@ -95,6 +96,8 @@ pub struct Reassembler {
     /// Frames from `next` on, by their distance from the stream's first frame.
     partial: BTreeMap<u64, Partial>,
     next: Option<u64>,
+    /// Frames that came out.
+    given: RecentFrames,
     /// When the last packet near `next` came.
     heard: Timestamp,
     far: Far,
@@ -110,6 +113,7 @@ impl Reassembler {
             patience,
             partial: BTreeMap::new(),
             next: None,
+            given: RecentFrames::new(),
             heard: Timestamp::ZERO,
             far: Far::new(),
             held_bytes: 0,
@@ -173,16 +177,19 @@ impl Reassembler {
         }
     }
 
-    /// The next frame in order, if it is whole, or if those before it have been waited for long enough.
+    /// The next frame in order, if it is whole; one behind it that needs none of those before it; or the next that is whole,
+    /// if those before it have been waited for long enough.
     pub fn poll_frame(&mut self, now: Timestamp) -> Option<Frame> {
         loop {
             let (&first, partial) = self.partial.first_key_value()?;
+            if partial.complete.is_some() && self.next.is_none_or(|next| next == first) {
+                return self.give_out(first);
+            }
+            if let Some(number) = self.first_decodable() {
+                return self.give_out(number);
+            }
             if let Some(complete) = partial.complete {
-                let in_order = self.next.is_none_or(|next| next == first);
-                if in_order || now.since(complete) >= self.patience {
-                    return self.give_out(first);
-                }
-                return None;
+                return (now.since(complete) >= self.patience).then(|| self.give_out(first)).flatten();
             }
             // The first is not whole. Is a later one, and has it waited long enough?
             let overtaken = self
@@ -194,6 +201,15 @@ impl Reassembler {
             }
             self.give_up_first();
         }
+    }
+
+    /// The first whole frame that is predicted from what came out, or from nothing.
+    fn first_decodable(&self) -> Option<u64> {
+        let is_ready = |partial: &Partial| {
+            let reference = partial.header.reference();
+            partial.complete.is_some() && reference.is_none_or(|reference| self.given.contains(reference))
+        };
+        self.partial.iter().find(|(_, partial)| is_ready(partial)).map(|(&number, _)| number)
     }
 
     /// When [`Reassembler::poll_frame`] should be asked again though no packet came: a frame's patience or age runs out.
@@ -220,8 +236,12 @@ impl Reassembler {
     }
 
     fn give_out(&mut self, number: u64) -> Option<Frame> {
+        while self.partial.first_key_value().is_some_and(|(&first, _)| first < number) {
+            self.give_up_first();
+        }
         let partial = self.partial.remove(&number)?;
         self.held_bytes -= partial.bytes;
+        self.given.insert(partial.header.id);
         if let Some(next) = self.next {
             self.losses.lost += number - next;
         }
@@ -271,13 +291,13 @@ impl Reassembler {
 mod tests {
     use super::*;
     use crate::media::{LeafIndex, Stream};
-    use crate::transport::packetise::Packetiser;
+    use crate::transport::packetise::packetise;
     use proptest::prelude::*;
 
     const PATIENCE: Duration = Duration::from_millis(20);
 
     fn header(id: u32) -> FrameHeader {
-        FrameHeader { leaf: LeafIndex(1), stream: Stream::Video, keyframe: id == 0, id: FrameId(id) }
+        FrameHeader { leaf: LeafIndex(1), stream: Stream::Video, back: u8::from(id != 0), id: FrameId(id) }
     }
 
     fn frame_bytes(id: u32) -> Vec<u8> {
@@ -286,7 +306,7 @@ mod tests {
 
     fn packets(id: u32) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
-        Packetiser::default().packetise(header(id), &frame_bytes(id), 1150, |packet| packets.push(packet));
+        packetise(header(id), &frame_bytes(id), 1150, |_, packet| packets.push(packet));
         packets
     }
 
@@ -331,6 +351,31 @@ mod tests {
         feed_all(&mut reassembler, 1, at(21));
         assert!(reassembler.poll_frame(at(100)).is_none());
         assert_eq!(reassembler.losses().lost, 1);
+    }
+
+    #[test]
+    fn a_frame_that_needs_none_of_the_missing_ones_waits_for_none() {
+        let mut reassembler = Reassembler::new(PATIENCE);
+        let feed_with = |reassembler: &mut Reassembler, id: u32, back: u8| {
+            let header = FrameHeader { back, ..header(id) };
+            let mut packets = Vec::new();
+            packetise(header, &frame_bytes(id), 1150, |_, packet| packets.push(packet));
+            for packet in packets {
+                feed(reassembler, &packet, at(0));
+            }
+        };
+        feed_all(&mut reassembler, 0, at(0));
+        assert_eq!(out(&mut reassembler, at(0)), [0]);
+        // 1 is lost, 2 is predicted from it, 3 from 0.
+        feed_with(&mut reassembler, 2, 1);
+        assert_eq!(out(&mut reassembler, at(0)), [0_u32; 0]);
+        feed_with(&mut reassembler, 3, 3);
+        feed_with(&mut reassembler, 4, 1);
+        assert_eq!(out(&mut reassembler, at(0)), [3, 4]);
+        // A keyframe neither.
+        feed_with(&mut reassembler, 6, 0);
+        assert_eq!(out(&mut reassembler, at(0)), [6]);
+        assert_eq!((reassembler.losses().lost, reassembler.held()), (3, (0, 0)));
     }
 
     #[test]

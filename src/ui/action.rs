@@ -1,6 +1,6 @@
 //! What a person does on a screen. Screens only say it; [`super::App`] does it.
 
-use crate::engine::handle::{Appearance, DeviceChoice, Zoom};
+use crate::engine::handle::{AccountCommand, Appearance, DeviceChoice, DeviceId, Protect, Secret, Zoom};
 
 /// One act of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum Action {
     Zoom(Zoom),
     /// Open another screen.
     Show(Page),
-    /// Keep somebody as a contact.
+    /// Keep somebody as a contact, by link or handle.
     AddContact(String),
     /// Forget a contact.
     RemoveContact(String),
@@ -69,14 +69,106 @@ pub enum Action {
     },
     /// Believe a contact's changed key.
     TrustNewKey(String),
+    /// Do not.
+    KeepOldKey(String),
+    /// The safety number is the same, or is to be compared again.
+    SetVerified {
+        /// Whose.
+        handle: String,
+        /// The same.
+        verified: bool,
+    },
+    /// Compare the safety number with a contact.
+    Compare(String),
+    /// Read a code with the camera.
+    Scan(Purpose),
+    /// Close the camera again.
+    StopScan,
+    /// Show a contact's calls without the bell, or with it again.
+    SetSilent {
+        /// Whose.
+        handle: String,
+        /// Without.
+        silent: bool,
+    },
+    /// Make another link.
+    RenewLink,
+    /// Keep a stranger who asked.
+    AcceptRequest(String),
+    /// Forget that a stranger asked.
+    DismissRequest(String),
+    /// Shut somebody out.
+    Block(String),
+    /// Let somebody in again.
+    Unblock(String),
+    /// Open a locked profile.
+    Unlock(Secret),
+    /// Lock the window.
+    Lock,
+    /// Lock it by itself after so many minutes without a touch, or never.
+    LockAfter(Option<u32>),
+    /// Calls by relay only, or directly where possible.
+    HideAddress(bool),
+    /// Something about the account at the server.
+    Account(AccountCommand),
+    /// Protect the keys in another way.
+    Protect(Protect),
+    /// Show the recovery kit.
+    ShowKit,
+    /// The kit is written down.
+    KitIsKept,
+    /// The kit is not wanted now.
+    HideKit,
+    /// Bring an account to this new profile.
+    ImportKit(Secret),
+    /// Shut a device out of the account.
+    RevokeDevice {
+        /// Which.
+        device: DeviceId,
+        /// The kit, to sign with.
+        kit: Option<Secret>,
+    },
+    /// Show the code of this new device, for an account at this server.
+    StartLink(String),
+    /// Read the code of a new device.
+    ReadLink(Secret),
+    /// Take it in; with the kit, where this device does not have the root.
+    ConfirmLink(Option<Secret>),
+    /// Leave linking.
+    CancelLink,
+    /// Overwrite everything of this profile.
+    Wipe,
     /// In or out of full screen.
     ToggleFullScreen,
-    /// Show or hide the line of figures.
+    /// Show the figures in the next size, or none.
     ToggleHud,
     /// Show or hide the list of shortcuts.
     ToggleHelp,
     /// Something was copied.
     Copied(&'static str),
+}
+
+/// What a code is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A link: keep its owner as a contact.
+    Add,
+    /// A safety number, to be compared with the own one.
+    Compare,
+    /// What a new device shows: take it into the account.
+    LinkDevice,
+}
+
+impl Purpose {
+    /// Where that is done.
+    #[must_use]
+    pub const fn page(self) -> Page {
+        match self {
+            Self::Add => Page::Contacts,
+            Self::Compare => Page::Compare,
+            Self::LinkDevice => Page::Settings,
+        }
+    }
 }
 
 /// What is shown while there is no call.
@@ -87,4 +179,6 @@ pub enum Page {
     Contacts,
     /// Devices and appearance.
     Settings,
+    /// The safety number with a contact.
+    Compare,
 }

@@ -11,5 +11,7 @@ pub mod theme;
 mod widgets;
 mod window;
 
-pub use app::{App, Observer};
+pub use app::{App, Measuring, Observer, Seen};
+pub use hud::HudSize;
+pub use widgets::qr_reader::read as read_qr;
 pub use window::{WindowError, run};

@@ -7,7 +7,7 @@ use eframe::{CreationContext, NativeOptions};
 use egui::{ViewportBuilder, ViewportCommand};
 
 use super::App;
-use super::app::Observer;
+use super::app::Measuring;
 use crate::engine::handle::EngineHandle;
 use crate::render::VideoPainter;
 use crate::render::gpu::window_configuration;
@@ -37,8 +37,8 @@ pub enum WindowError {
 }
 
 /// Opens the window and stays until it is closed, by the person or, when the window is woken after `closing` was set, by
-/// itself. `observer` is told of each picture that was drawn.
-pub fn run(handle: EngineHandle, observer: Option<Observer>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
+/// itself. It is measured if somebody wants that.
+pub fn run(handle: EngineHandle, measuring: Option<Measuring>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
     let options = NativeOptions {
         viewport: ViewportBuilder::default()
             .with_title("Visavis")
@@ -51,8 +51,8 @@ pub fn run(handle: EngineHandle, observer: Option<Observer>, closing: Arc<Atomic
     let create = |cc: &CreationContext<'_>| {
         let state = cc.wgpu_render_state.as_ref().ok_or("the window has no GPU")?;
         let mut app = App::new(&cc.egui_ctx, handle, &VideoPainter::of_window(state)?);
-        if let Some(observer) = observer {
-            app.observe(observer);
+        if let Some(measuring) = measuring {
+            app.measure(measuring);
         }
         Ok(Box::new(Window { app, closing }) as Box<dyn eframe::App>)
     };
@@ -79,6 +79,12 @@ impl eframe::App for Window {
             ui.ctx().send_viewport_cmd(ViewportCommand::Close);
         }
         self.app.ui(ui);
+    }
+
+    /// Asked for between triangles and drawing: what the records of frames need to know of the time.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        self.app.ui_frames().note_tessellated();
+        visuals.panel_fill.to_normalized_gamma_f32()
     }
 }
 

@@ -47,6 +47,10 @@ pub enum Note {
     KeyframeWanted,
     /// The sender hung up.
     HangUp,
+    /// What the sender has sent lately, and where it stands.
+    Beat(Beat),
+    /// The sender ended the call because a rule was broken.
+    Broken,
     /// Where the sender may be reached directly.
     Candidates {
         /// Unchecked: see [`crate::transport::candidates`].
@@ -54,6 +58,42 @@ pub enum Note {
         /// It answers an offer.
         answer: bool,
     },
+}
+
+/// Frames that somebody has sent, as they say under their signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Number of this beat, from 1.
+    pub number: u32,
+    /// Number of the receiver's last beat that the sender had.
+    pub heard: u32,
+    /// MLS epoch in which they stand.
+    pub epoch: u64,
+    /// Its authenticator: another one means another group.
+    pub authenticator: Vec<u8>,
+    /// Every frame since the beat before is listed.
+    pub complete: bool,
+    /// The frames.
+    pub runs: Vec<Run>,
+}
+
+/// Frames under one key, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Key id.
+    pub kid: u64,
+    /// Counter of the first.
+    pub first: u64,
+    /// Of each whole sealed frame, SHA-256 cut to 128 bits.
+    pub digests: Vec<[u8; 16]>,
+}
+
+impl Run {
+    /// The counter behind the last one.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.first.saturating_add(self.digests.len() as u64)
+    }
 }
 
 /// The message in `bytes`; nothing if it is none, or too long.

@@ -1,6 +1,8 @@
 //! Real programs for tests: a server process, client processes, and what they say.
 #![allow(dead_code, reason = "each test needs some of it")]
 
+pub mod search;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -48,7 +50,11 @@ pub fn server_command(data: &Path, listen: &str) -> Command {
 
 /// Starts somebody who waits for calls, and waits until the server knows it.
 pub fn online(command: &mut Command, name: &str) -> Child {
-    let mut child = command.spawn().unwrap();
+    wait_until_online(command.spawn().unwrap(), name)
+}
+
+/// Waits until the server knows somebody who was started.
+pub fn wait_until_online(mut child: Child, name: &str) -> Child {
     // The handle is printed as soon as the server knows it; the rest of the output stays readable.
     let mut handle = [0; 64];
     let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
@@ -72,13 +78,55 @@ impl Bench {
         Self { folder, server }
     }
 
+    /// Somebody who lets in strangers too, and knows alice; or who calls and knows bob.
     pub fn client(&self, verb: &str, name: &str) -> Command {
+        let mut command = self.choosy(verb, name);
+        if verb == "answer" {
+            self.befriend(name, "alice");
+            command.arg("--accept-strangers");
+        } else {
+            self.befriend(name, "bob");
+        }
+        command
+    }
+
+    /// Somebody who lets in whom they know.
+    pub fn choosy(&self, verb: &str, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.env("VISAVIS_KEYRING", "off");
         command.arg(verb);
         command.args(["--name", name, "--server", &self.server.address, "--profile"]);
         command.arg(self.folder.path().join(name)).args(["--size", "160x96"]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Makes somebody a contact of `name`: strangers' calls go by relay only.
+    pub fn befriend(&self, name: &str, whom: &str) {
+        let host = self.server.place().rsplit_once(':').unwrap().0;
+        self.add_contact(name, &format!("{whom}@{host}"));
+    }
+
+    /// Gives `name` the link of `whom`, whose key is known from then on: nothing has to be asked about their calls.
+    pub fn introduce(&self, name: &str, whom: &str) {
+        drop(Talker::new(online(&mut self.choosy("answer", whom), whom)));
+        self.add_contact(name, self.output(whom, &["contact", "link"]).trim());
+    }
+
+    fn add_contact(&self, name: &str, whom: &str) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.env("VISAVIS_KEYRING", "off").args(["contact", "add", whom, "--profile"]);
+        let added = command.arg(self.folder.path().join(name)).output().unwrap();
+        assert!(added.status.success() || said(&added).contains("already"), "{}", said(&added));
+    }
+
+    /// What a command about the profile of `name` prints.
+    pub fn output(&self, name: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+        command.env("VISAVIS_KEYRING", "off").args(arguments).arg("--profile").arg(self.folder.path().join(name));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Somebody who waits for calls, online already.
@@ -124,6 +172,14 @@ pub fn write_tone(path: impl AsRef<Path>) {
         writer.write_sample((8_000.0 * (n as f32 * 0.05).sin()) as i16).unwrap();
     }
     writer.finalize().unwrap();
+}
+
+/// What was received has been decoded: the decoder keeps nothing back. Only what was still between the threads when the
+/// call ended may be missing: one picture that waits and one in the decoder.
+pub fn assert_nothing_held_back(frames: &serde_json::Value) {
+    let count = |what: &str| frames[what].as_u64().unwrap();
+    assert_eq!(count("decoder_depth"), 0, "{frames}");
+    assert!(count("decoded") + 2 >= count("received"), "{frames}");
 }
 
 pub fn said(output: &Output) -> String {

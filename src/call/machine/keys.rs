@@ -36,12 +36,23 @@ impl Machine {
         }
     }
 
+    /// As an insider does it: changes the keys twice from the same epoch, goes one way, and gives what leads the other.
+    #[cfg(test)]
+    pub(crate) fn refresh_two_ways(&mut self, now: Timestamp) -> Option<(CallMessage, CallMessage)> {
+        self.refresh_at = None;
+        let State::Active(active) = &mut self.state else { return None };
+        let (own, other) = active.group.refresh_two_ways().ok()?;
+        self.new_epoch(now, true);
+        Some((CallMessage::Refresh(own), CallMessage::Refresh(other)))
+    }
+
     /// The group moved on. The committer seals in the new epoch once the others have it; the others know it has.
     pub(super) fn new_epoch(&mut self, now: Timestamp, committer: bool) {
         let State::Active(active) = &self.state else { return };
         let epoch = active.group.epoch();
         match active.group.base_key() {
             Ok(base) => {
+                self.note_epoch();
                 self.open_epoch(base.clone());
                 self.refreshed = now;
                 self.schedule_refresh(now);

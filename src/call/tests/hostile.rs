@@ -7,6 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::*;
+use crate::call::machine::seen::Seen;
 use crate::crypto::group;
 use crate::wire::call;
 
@@ -105,7 +106,7 @@ impl Tally {
 }
 
 fn opened(sender: &Identity, call: CallId, content: Content) -> Opened {
-    Opened { chain: sender.chain().clone(), device: sender.chain().cards()[0], call, content }
+    Opened { chain: sender.chain().clone(), device: sender.chain().cards()[0], call, content, pass: Pass::default() }
 }
 
 /// A whole call with two changes of keys, the second of the two being rung: what each of them did.
@@ -201,11 +202,16 @@ fn rings(machine: &Machine) -> Option<(CallId, [u8; 32])> {
 
 /// What has to ring after this step: a call is taken back by its caller, by its end of time or by a breach of the rules,
 /// never by anybody else, and no other takes its place.
-fn rings_after(machine: &Machine, step: &Step, now: Timestamp) -> Option<(CallId, [u8; 32])> {
+fn rings_after(machine: &Machine, step: &Step, seen: &mut Seen, now: Timestamp) -> Option<(CallId, [u8; 32])> {
     let before = rings(machine);
+    // What was heard of once rings never again.
+    let is_new = match step {
+        Step::Letter(letter) if is_remembered(&letter.content) => seen.note(letter.device.signing, letter.call, now),
+        _ => true,
+    };
     match (before, step) {
         (None, Step::Letter(letter)) if matches!(letter.content, Content::Invitation { .. }) => {
-            Some((letter.call, letter.chain.root()))
+            is_new.then(|| (letter.call, letter.chain.root()))
         }
         (Some(ringing), Step::Letter(letter)) => {
             let takes_back = matches!(letter.content, Content::Cancel | Content::TakenElsewhere);
@@ -215,6 +221,10 @@ fn rings_after(machine: &Machine, step: &Step, now: Timestamp) -> Option<(CallId
         (Some(_), Step::Pass(_)) => before.filter(|_| now < machine.state().1 + RING),
         _ => before,
     }
+}
+
+const fn is_remembered(content: &Content) -> bool {
+    matches!(content, Content::Invitation { .. } | Content::Cancel | Content::TakenElsewhere)
 }
 
 /// Plays one step and does what the machine then wants done.
@@ -265,11 +275,13 @@ fn before_the_persons_yes_no_order_of_messages_opens_or_sends_anything() {
         let mut now = at(0.0);
         let ring = Content::Invitation { video: true, room: rng.random(), path_key: rng.random() };
         let ring = Step::Letter(Box::new(opened(&attacker.senders[0], RINGING, ring)));
+        let mut seen = Seen::default();
+        rings_after(&machine, &ring, &mut seen, now);
         play(&mut machine, ring, &mut now, &mut tally);
         for number in 0..rng.random_range(1..=MAX_STEPS) {
             let step = attacker.step(&mut rng);
             let later = if let Step::Pass(time) = &step { now + *time } else { now };
-            let expected = rings_after(&machine, &step, later);
+            let expected = rings_after(&machine, &step, &mut seen, later);
             play(&mut machine, step, &mut now, &mut tally);
             assert_eq!(rings(&machine), expected, "sequence {sequence}, step {number}");
             let state = machine.state().0;

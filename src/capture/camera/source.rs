@@ -17,7 +17,7 @@ use super::{CameraSystem, choose_format, find};
 use crate::capture::convert::{Converter, RawFrame};
 use crate::capture::{CaptureError, Captured, LONGEST_WAIT, Lamp, POOL_PICTURES, SourceFormat, VideoSource};
 use crate::engine::clock;
-use crate::media::{Doorbell, FrameId, PicturePool, SlotReader, SlotWriter, Timestamp, slot};
+use crate::media::{Doorbell, FrameId, PicturePool, PoolCounts, SlotReader, SlotWriter, Timestamp, slot};
 
 /// Most threads that hang in a driver before a camera is not opened again.
 const MOST_LEFT: usize = 3;
@@ -192,6 +192,10 @@ impl VideoSource for CameraSource {
 
     fn damaged(&self) -> u64 {
         self.damaged
+    }
+
+    fn pool(&self) -> PoolCounts {
+        self.pool.counts()
     }
 }
 

@@ -8,6 +8,7 @@ use std::ptr;
 
 use libaom_sys as aom;
 
+use super::references::Plan;
 use crate::codec::VideoEncoderConfig;
 use crate::media::{Matrix, Picture, Plane, Range};
 
@@ -20,6 +21,7 @@ const NEVER: c_uint = 1 << 30;
 pub struct Context {
     /// Boxed: libaom keeps pointers into it.
     codec: Box<aom::aom_codec_ctx_t>,
+    settings: aom::aom_codec_enc_cfg_t,
     image: aom::aom_image_t,
 }
 
@@ -57,7 +59,7 @@ impl Context {
         let codec = unsafe { codec.assume_init() };
         // SAFETY: an image is plain data with nullable pointers, for which zero is valid.
         let image = unsafe { MaybeUninit::<aom::aom_image_t>::zeroed().assume_init() };
-        let mut context = Self { codec, image };
+        let mut context = Self { codec, settings, image };
         context.configure(config)?;
         context.image = describe(context.image, config);
         Ok(context)
@@ -68,8 +70,28 @@ impl Context {
         self.control(aom::AV1E_SET_BITRATE_ONE_PASS_CBR, kbps as c_int)
     }
 
+    /// Pictures of this size, no larger than those that it was opened for, from the next one on, at this rate.
+    pub fn resize(&mut self, config: &VideoEncoderConfig) -> Result<(), String> {
+        apply(&mut self.settings, config);
+        // SAFETY: the context is valid, and the settings are those it was opened with but for size and rate.
+        let result = unsafe { aom::aom_codec_enc_config_set(&raw mut *self.codec, &raw const self.settings) };
+        self.check(result).map_err(|why| format!("changing the size: {why}"))?;
+        self.image = describe(self.image, config);
+        Ok(())
+    }
+
+    /// Base quantiser index of the last frame.
+    pub fn quantiser(&mut self) -> Result<u8, String> {
+        let mut index: c_int = 0;
+        let control = aom::AOME_GET_LAST_QUANTIZER as c_int;
+        // SAFETY: the context is valid; this control takes a pointer to an `int`, which libaom writes to.
+        let result = unsafe { aom::aom_codec_control(&raw mut *self.codec, control, &raw mut index) };
+        self.check(result).map_err(|why| format!("reading the quantiser: {why}"))?;
+        Ok(index.clamp(0, 255) as u8)
+    }
+
     /// Encodes a picture of the size that the encoder was opened for. `time` counts frames.
-    pub fn encode(&mut self, picture: &Picture, time: i64, keyframe: bool) -> Result<Option<(Vec<u8>, bool)>, String> {
+    pub fn encode(&mut self, picture: &Picture, time: i64, plan: Plan) -> Result<Option<(Vec<u8>, bool)>, String> {
         if (picture.width(), picture.height()) != (self.image.d_w, self.image.d_h) {
             return Err("picture of another size".into());
         }
@@ -78,7 +100,13 @@ impl Context {
             self.image.planes[plane as usize] = bytes.as_ptr().cast_mut();
             self.image.stride[plane as usize] = c_int::try_from(stride).map_err(|_| "stride too large")?;
         }
-        let flags = if keyframe { aom::AOM_EFLAG_FORCE_KF } else { 0 };
+        let flags = match plan {
+            Plan::Key => aom::AOM_EFLAG_FORCE_KF,
+            Plan::Inter { from, into, .. } => {
+                self.set_references(from, into)?;
+                0
+            }
+        };
         // SAFETY: context and image are valid, the planes hold `stride × height` samples of the picture's size (checked
         // by `Picture`, and the size above), and libaom only reads the input image, during this call: with no lookahead
         // it copies it into its own buffer before it returns.
@@ -103,6 +131,21 @@ impl Context {
             coded = Some((data.to_vec(), frame.flags & aom::AOM_FRAME_IS_KEY != 0));
         }
         Ok(coded)
+    }
+
+    /// The next frame is predicted from slot `from` and kept in slot `into`.
+    fn set_references(&mut self, from: usize, into: usize) -> Result<(), String> {
+        let slot = |slot: usize| c_int::try_from(slot).map_err(|_| "no such slot");
+        // LAST is the only reference, since entropy contexts come from it too. The others only name the slot to be
+        // refreshed, which libaom looks for among their slots.
+        let mut config =
+            aom::aom_svc_ref_frame_config_t { reference: [0; 7], ref_idx: [slot(into)?; 7], refresh: [0; 8] };
+        (config.reference[0], config.ref_idx[0]) = (1, slot(from)?);
+        *config.refresh.get_mut(into).ok_or("no such slot")? = 1;
+        let control = aom::AV1E_SET_SVC_REF_FRAME_CONFIG as c_int;
+        // SAFETY: the context is valid; this control takes a pointer to that structure, which libaom copies from.
+        let result = unsafe { aom::aom_codec_control(&raw mut *self.codec, control, &raw mut config) };
+        self.check(result).map_err(|why| format!("choosing references: {why}"))
     }
 
     fn configure(&mut self, config: &VideoEncoderConfig) -> Result<(), String> {

@@ -5,9 +5,11 @@
 
 pub mod header;
 mod key;
+mod mark;
 mod replay;
 
 pub use key::{BaseKey, TAG_LEN};
+pub use mark::{DIGEST_LEN, FrameMark};
 
 use self::header::MAX_HEADER_LEN;
 use self::key::FrameKey;

@@ -19,6 +19,13 @@ impl Control {
         self.tell_error(kept);
     }
 
+    /// From the next call on: by relay only, or directly where that is possible.
+    pub(super) fn set_hide_address(&mut self, hide: bool) {
+        self.hide_address = hide;
+        let kept = self.profile.change_settings(|settings| settings.hide_address = hide);
+        self.tell_error(kept);
+    }
+
     /// The server has taken the handle: from now on it is this profile's.
     pub(super) fn keep_registration(&mut self) -> Result<(), ProfileError> {
         self.profile.change_settings(|settings| {

@@ -15,7 +15,7 @@ impl Control {
     /// Begins or ends the tone that belongs to what is shown.
     pub(super) fn ring(&mut self) {
         let tone = match self.call {
-            CallView::Incoming { .. } => Some(Tone::Bell),
+            CallView::Incoming { ref peer, .. } if !self.contacts.is_silent(&peer.handle) => Some(Tone::Bell),
             CallView::Outgoing { ringing: true, .. } => Some(Tone::RingBack),
             _ => None,
         };

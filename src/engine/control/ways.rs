@@ -1,12 +1,13 @@
 //! Control and the call's path: events of relay and direct way, and what follows from them for machine and media.
 
 use super::Control;
-use crate::call::AddressGrant;
+use crate::call::{AddressGrant, State};
 use crate::engine::clock;
 use crate::engine::direct::DirectEvent;
 use crate::engine::handle::PathView;
+use crate::engine::outbox::SendWay;
 use crate::engine::path::{CallPath, Place};
-use crate::engine::sealing::{SealCommand, SendWay};
+use crate::engine::sealing::SealCommand;
 use crate::engine::session::{PathEvent, PathEvents};
 use crate::media::{LeafIndex, Timestamp};
 use crate::net::PathPolicy;
@@ -16,8 +17,11 @@ impl Control {
     /// Enters the call's room.
     pub(super) fn enter_room(&mut self, room: [u8; 32], leaf: LeafIndex, peer: [u8; 32]) {
         let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { return };
-        let place = Place { server, room, leaf, key, peer };
+        let (link, controller) = (self.config.link.clone(), self.config.adaptation.controller);
+        let link_watch = self.config.link_watch.clone();
+        let place = Place { server, room, leaf, key, peer, link, link_watch, controller };
         self.paths += 1;
+        self.policy = self.config.path.unwrap_or(PathPolicy::hiding(self.hide_address));
         match CallPath::enter(place, &self.media, PathEvents::new(self.paths, self.events.clone())) {
             Ok(path) => self.path = Some(path),
             Err(error) => {
@@ -31,7 +35,7 @@ impl Control {
 
     /// Looks for a direct way, if that is wanted.
     pub(super) fn find_direct(&mut self, grant: AddressGrant) {
-        if self.policy == PathPolicy::RelayOnly {
+        if self.hides_address() {
             return;
         }
         if let Some(path) = &mut self.path
@@ -39,6 +43,17 @@ impl Control {
         {
             tracing::warn!("this side cannot listen for a direct connection; the call stays with the relay");
         }
+    }
+
+    /// Whether the other side of the call does not learn where this machine is: that was chosen, or they are no contact and no
+    /// path was asked for.
+    pub(super) fn hides_address(&self) -> bool {
+        let Some(State::Active(active)) = self.machine.as_ref().map(|machine| machine.state().0) else {
+            return self.policy == PathPolicy::RelayOnly;
+        };
+        let peer = &active.accepted.parties.peer;
+        let is_stranger = self.config.path.is_none() && !self.contacts.knows(peer.handle(), &peer.root());
+        self.policy == PathPolicy::RelayOnly || is_stranger
     }
 
     /// Something happened on the way to the peer. The last words of an earlier call do not touch the next.
@@ -134,11 +149,18 @@ impl Control {
         (view, path.changes())
     }
 
+    /// Round trips by relay and directly, as the connections measure them.
+    pub(super) fn round_trips_ms(&self) -> (Option<f32>, Option<f32>) {
+        let connection = |way| self.path.as_ref().and_then(|path| path.connection(way));
+        let millis = |way| connection(way).map(|connection| connection.rtt().as_secs_f32() * 1000.0);
+        (millis(Way::Relay), millis(Way::Direct))
+    }
+
     fn send_on(&mut self, choice: Choice) {
         let (Some(threads), Some(path)) = (&mut self.threads, &self.path) else { return };
         let way = choice.way.and_then(|way| {
             let connection = path.connection(way)?.clone();
-            Some(SendWay { connection, direct: way == Way::Direct })
+            Some(SendWay { connection, direct: way == Way::Direct, ceiling: path.ceiling() })
         });
         let _ = threads.seal.push(SealCommand::Way { way, lossy: choice.lossy });
     }

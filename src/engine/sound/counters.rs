@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::engine::counters::{Counter, Smoothed};
+use crate::engine::lipsync::LipSync;
 use crate::media::Timestamp;
 use crate::sound::SoundError;
 use crate::sound::level::SILENCE_DBFS;
@@ -59,6 +60,9 @@ pub struct SoundCounts {
     /// From the peer's microphone to the own speaker, smoothed; right only if both read the same clock, as two programs
     /// on one machine do. Nothing if there was no microphone there, or no speaker (or file) here.
     pub mouth_to_ear_ms: Option<f32>,
+    /// How much later the peer's sound comes than its picture, whole milliseconds; less than zero: earlier. Right whatever
+    /// the clocks say; nothing unless both come.
+    pub sound_after_picture_ms: Option<f32>,
 }
 
 /// The sound of a call as a person sees it.
@@ -120,6 +124,8 @@ pub struct SoundCounters {
     pub processing_rebuilt: Counter,
     /// From the peer's microphone to the own speaker.
     pub mouth_to_ear: Smoothed,
+    /// What keeps sound and picture together.
+    pub lipsync: LipSync,
     jitter: Mutex<JitterCounts>,
     own_level: Level,
     peer_level: Level,
@@ -197,6 +203,7 @@ impl SoundCounters {
                 samples_missing: self.samples_missing.get(),
                 processing_rebuilt: self.processing_rebuilt.get(),
                 mouth_to_ear_ms: self.mouth_to_ear.millis().map(|millis| (millis * 10.0).round() / 10.0),
+                sound_after_picture_ms: self.lipsync.skew_ms(now).map(f32::round),
             },
         }
     }

@@ -61,6 +61,7 @@ impl SoundReceiveThread {
         let mut player = Player::new(decoder, &counters);
         while !switches.stopped() {
             while let Some(ReceivedAudio { packet, arrived }) = packets.pop() {
+                packets.note_wait(clock::now().since(packet.ready));
                 sound.heard_at(arrived);
                 player.buffer.handle_packet(packet.id, packet, arrived);
             }
@@ -91,6 +92,8 @@ struct Player<'a> {
     meter: Meter,
     block: [f32; AUDIO_BLOCK_SAMPLES],
     stretched: Vec<f32>,
+    /// For how long sound is kept for the sake of the picture.
+    extra: Duration,
 }
 
 impl<'a> Player<'a> {
@@ -102,10 +105,13 @@ impl<'a> Player<'a> {
             meter: Meter::default(),
             block: [0.0; AUDIO_BLOCK_SAMPLES],
             stretched: Vec::with_capacity(2 * AUDIO_BLOCK_SAMPLES),
+            extra: Duration::ZERO,
         }
     }
 
     fn play(&mut self, output: &mut Output, now: Timestamp) {
+        self.extra = self.counters.sound.lipsync.sound_extra(self.extra, now);
+        self.buffer.set_extra(self.extra);
         let (playout, pace) = self.buffer.poll(now);
         let decoded = match &playout {
             Playout::Silence => {
@@ -119,6 +125,9 @@ impl<'a> Player<'a> {
                 let from_mouth = packet.captured != Timestamp::ZERO && path < LONGEST_PATH;
                 if from_mouth && output.is_there() {
                     self.counters.sound.mouth_to_ear.sample(path);
+                }
+                if packet.captured != Timestamp::ZERO && output.is_there() {
+                    self.counters.sound.lipsync.note_sound(packet.captured, heard, now);
                 }
                 let decoded = self.decoder.decode(&packet.data, &mut self.block);
                 decoded.or_else(|error| {

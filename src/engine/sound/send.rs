@@ -98,7 +98,7 @@ impl SoundSendThread {
     fn send(&mut self, block: &AudioBlock, id: FrameId) {
         match self.encoder.encode(&block.samples) {
             Ok(data) => {
-                if self.out.push(EncodedAudio { id, captured: block.at, data }).is_err() {
+                if self.out.push(EncodedAudio { id, captured: block.at, ready: clock::now(), data }).is_err() {
                     self.counters.sound.unsent.count();
                 }
             }

@@ -140,6 +140,11 @@ impl<T> JitterBuffer<T> {
         self.next.and_then(|next| self.held.get(&next)).map(|(packet, _)| packet)
     }
 
+    /// Packets are to lie here longer than their jitter asks for, by so much.
+    pub fn set_extra(&mut self, extra: Duration) {
+        self.pacer.set_extra(extra);
+    }
+
     /// Tells by how much the last block was made longer, or shorter if `longer` is not so.
     pub fn handle_stretched(&mut self, by: Duration, longer: bool) {
         if longer {

@@ -55,9 +55,15 @@ pub struct Pacer {
     learnt_ppm: f32,
     trim_ppm: f32,
     since_stretch: u32,
+    extra_ms: f32,
 }
 
 impl Pacer {
+    /// More slack than the margin is wanted, by so much.
+    pub fn set_extra(&mut self, extra: Duration) {
+        self.extra_ms = extra.as_secs_f32() * 1_000.0;
+    }
+
     /// A packet lay here for `slack`.
     pub fn note(&mut self, slack: Duration) {
         self.push(slack.as_secs_f32() * 1_000.0);
@@ -92,7 +98,7 @@ impl Pacer {
     /// How to play the block whose slack was noted last.
     pub fn decide(&mut self) -> Pace {
         self.since_stretch = self.since_stretch.saturating_add(1);
-        let error_ms = self.least_slack_ms() - MARGIN.as_secs_f32() * 1_000.0;
+        let error_ms = self.least_slack_ms() - MARGIN.as_secs_f32() * 1_000.0 - self.extra_ms;
         let small = (-TOO_LITTLE_MS..=TOO_MUCH_MS).contains(&error_ms);
         if small {
             let learnt = self.learnt_ppm + INTEGRAL_PPM * error_ms;

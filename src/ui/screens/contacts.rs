@@ -2,8 +2,10 @@
 
 use egui::{Align, Layout, Popup, Response, RichText, Ui, vec2};
 
+use super::link::OwnLink;
+use super::requests::requests_ui;
 use crate::engine::handle::{Contact, Me, Presence, ServerStatus, Snapshot};
-use crate::ui::action::{Action, Page};
+use crate::ui::action::{Action, Page, Purpose};
 use crate::ui::icons;
 use crate::ui::theme::{self, space, text};
 use crate::ui::widgets::avatar::avatar_ui;
@@ -11,6 +13,7 @@ use crate::ui::widgets::buttons::{IconButton, TextButton, Tone, icon_at, icon_ui
 use crate::ui::widgets::page::{
     alert_ui, card_ui, column_ui, copyable_ui, field_ui, heading_ui, line_between_ui, line_ui, remark_ui, sentence,
 };
+use crate::wire::link::ContactLink;
 
 /// From so many contacts on there is a field to search them.
 const SEARCH_FROM: usize = 6;
@@ -18,6 +21,7 @@ const SEARCH_FROM: usize = 6;
 /// What is being typed and asked on this screen.
 #[derive(Debug, Default)]
 pub struct Contacts {
+    link: OwnLink,
     search: String,
     adding: Option<Adding>,
     editing: Option<Editing>,
@@ -38,6 +42,7 @@ struct Adding {
 enum Editing {
     Renaming { handle: String, name: String, fresh: bool },
     Removing { handle: String },
+    Blocking { handle: String },
 }
 
 impl Contacts {
@@ -55,6 +60,7 @@ impl Contacts {
             server_ui(ui, &snapshot.server);
             ui.add_space(space(4));
             done = done.take().or(self.adding_ui(ui, snapshot));
+            done = done.take().or(requests_ui(ui, &snapshot.requests));
             if snapshot.contacts.is_empty() {
                 self.nobody_ui(ui);
             } else {
@@ -79,10 +85,12 @@ impl Contacts {
         });
         ui.add_space(space(2));
         if let Some(Me { handle, .. }) = &snapshot.me {
-            remark_ui(ui, "Your handle. Give it to people who should be able to call you.");
+            remark_ui(ui, "Your handle. Who has only this can ask to talk; who has your link can call.");
             if copyable_ui(ui, handle, "your handle") {
                 done = Some(Action::Copied("Your handle is copied."));
             }
+            ui.add_space(space(1));
+            done = done.take().or(self.link.link_ui(ui, snapshot));
         }
         done
     }
@@ -95,7 +103,13 @@ impl Contacts {
         let form = self.adding.as_mut()?;
         let newest = snapshot.notice.as_ref().map_or(0, |(number, _)| *number);
         let completed = complete(&form.handle, snapshot.me.as_ref());
-        if form.sent.is_some_and(|(_, count)| snapshot.contacts.len() > count) {
+        // Somebody who is known already may have been verified by a link: no contact more, and nothing wrong.
+        let is_known_by_link = ContactLink::is_meant(&completed)
+            && completed.parse::<ContactLink>().is_ok_and(|link| {
+                let handle = link.handle.to_string();
+                snapshot.contacts.iter().any(|contact| contact.handle == handle && contact.verified)
+            });
+        if form.sent.is_some_and(|(_, count)| snapshot.contacts.len() > count || is_known_by_link) {
             self.adding = None;
             return None;
         }
@@ -107,7 +121,13 @@ impl Contacts {
         let mut close = false;
         card_ui(ui, |ui| {
             heading_ui(ui, "Add a contact");
-            let field = field_ui(ui, "Handle", &mut form.handle, "name@host", std::mem::take(&mut form.fresh));
+            let field = field_ui(
+                ui,
+                "Link or handle",
+                &mut form.handle,
+                "visavis:… or name@host",
+                std::mem::take(&mut form.fresh),
+            );
             if field.changed() {
                 form.sent = None;
             }
@@ -123,8 +143,13 @@ impl Contacts {
                     form.sent = Some((newest, snapshot.contacts.len()));
                     done = Some(Action::AddContact(completed.clone()));
                 }
-                close = ui.add(TextButton::new("Cancel", Tone::Plain)).clicked();
+                if ui.add(TextButton::new("Scan a code", Tone::Plain).icon(icons::CAMERA)).clicked() {
+                    done = Some(Action::Scan(Purpose::Add));
+                    close = true;
+                }
+                close |= ui.add(TextButton::new("Cancel", Tone::Plain)).clicked();
             });
+            remark_ui(ui, "A link proves who they are; a handle is believed as your server gives it the first time.");
         });
         ui.add_space(space(2));
         if close || ui.input(|input| input.key_pressed(egui::Key::Escape)) {
@@ -143,7 +168,7 @@ impl Contacts {
             icon_ui(ui, icons::PERSON, 56.0, palette.weak);
             ui.add_space(space(2));
             heading_ui(ui, "Nobody here yet");
-            let words = "Give your handle to somebody, or add theirs. Then a call is one click away.";
+            let words = "Give your link to somebody, or add theirs. Then a call is one click away.";
             ui.label(RichText::new(words).color(palette.weak));
         });
     }
@@ -178,7 +203,9 @@ impl Contacts {
 
     fn row_ui(&mut self, ui: &mut Ui, contact: &Contact) -> Option<Action> {
         match &mut self.editing {
-            Some(Editing::Renaming { handle, .. } | Editing::Removing { handle }) if *handle == contact.handle => {
+            Some(Editing::Renaming { handle, .. } | Editing::Removing { handle } | Editing::Blocking { handle })
+                if *handle == contact.handle =>
+            {
                 self.edit_ui(ui, contact)
             }
             _ => self.contact_ui(ui, contact),
@@ -194,12 +221,13 @@ impl Contacts {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let name = format!("More about {}", contact.name);
                 let more = ui.add(IconButton::new(icons::MORE, &name, Tone::Quiet));
-                self.menu_ui(&more, contact);
+                done = done.take().or(self.menu_ui(&more, contact));
                 for (icon, kind, video, tone) in
                     [(icons::CAMERA, "Video", true, Tone::Go), (icons::PHONE, "Audio", false, Tone::Plain)]
                 {
                     let name = format!("{kind} call to {}", contact.name);
-                    if ui.add(IconButton::new(icon, &name, tone)).clicked() {
+                    let button = IconButton::new(icon, &name, tone);
+                    if ui.add_enabled(!contact.key_changed, button).clicked() {
                         done = Some(Action::Call { handle: contact.handle.clone(), video });
                     }
                 }
@@ -215,18 +243,15 @@ impl Contacts {
             });
         });
         if contact.key_changed {
-            alert_ui(ui, "Their key has changed. Compare the safety number with them before you trust it.", true);
-            let name = format!("Trust the new key of {}", contact.name);
-            if ui.add(TextButton::new("Trust the new key", Tone::Plain).name(&name)).clicked() {
-                done = Some(Action::TrustNewKey(contact.handle.clone()));
-            }
+            done = done.take().or(changed_key_ui(ui, contact));
         }
         done
     }
 
-    fn menu_ui(&mut self, more: &Response, contact: &Contact) {
+    fn menu_ui(&mut self, more: &Response, contact: &Contact) -> Option<Action> {
+        let mut done = None;
         Popup::menu(more).show(|ui| {
-            ui.set_width(200.0);
+            ui.set_width(240.0);
             if menu_item_ui(ui, icons::RENAME, "Rename", None) {
                 let (handle, name) = (contact.handle.clone(), contact.name.clone());
                 self.editing = Some(Editing::Renaming { handle, name, fresh: true });
@@ -234,10 +259,23 @@ impl Contacts {
             if menu_item_ui(ui, icons::COPY, "Copy handle", None) {
                 ui.ctx().copy_text(contact.handle.clone());
             }
+            if contact.has_key && menu_item_ui(ui, icons::VERIFIED, "Compare safety number", None) {
+                done = Some(Action::Compare(contact.handle.clone()));
+            }
+            let (icon, words) =
+                if contact.silent { (icons::SPEAKER, "Ring aloud") } else { (icons::SPEAKER_OFF, "Ring silently") };
+            if menu_item_ui(ui, icon, words, None) {
+                let (handle, silent) = (contact.handle.clone(), !contact.silent);
+                done = Some(Action::SetSilent { handle, silent });
+            }
+            if menu_item_ui(ui, icons::PROHIBITED, "Block", None) {
+                self.editing = Some(Editing::Blocking { handle: contact.handle.clone() });
+            }
             if menu_item_ui(ui, icons::REMOVE, "Remove", None) {
                 self.editing = Some(Editing::Removing { handle: contact.handle.clone() });
             }
         });
+        done
     }
 
     fn edit_ui(&mut self, ui: &mut Ui, contact: &Contact) -> Option<Action> {
@@ -256,9 +294,23 @@ impl Contacts {
                     close |= ui.add(TextButton::new("Cancel", Tone::Plain)).clicked();
                 });
             }
+            Editing::Blocking { .. } => {
+                ui.label(RichText::new(format!("Block {}?", contact.name)).font(theme::strong(text::BODY)));
+                remark_ui(
+                    ui,
+                    "Their calls never ring, and they do not learn why. Your link is renewed: the old one ends.",
+                );
+                ui.horizontal(|ui| {
+                    let name = format!("Block {}", contact.name);
+                    if ui.add(TextButton::new("Block", Tone::Stop).name(&name)).clicked() {
+                        done = Some(Action::Block(contact.handle.clone()));
+                    }
+                    close |= ui.add(TextButton::new("Do not block", Tone::Plain)).clicked();
+                });
+            }
             Editing::Removing { .. } => {
                 ui.label(RichText::new(format!("Remove {}?", contact.name)).font(theme::strong(text::BODY)));
-                remark_ui(ui, "They can still call you. You can add them again with their handle.");
+                remark_ui(ui, "With your link they can still call you. You can add them again at any time.");
                 ui.horizontal(|ui| {
                     let name = format!("Remove {}", contact.name);
                     if ui.add(TextButton::new("Remove", Tone::Stop).name(&name)).clicked() {
@@ -274,6 +326,34 @@ impl Contacts {
         }
         done
     }
+}
+
+/// Somebody shows another key: loud, with both keys, and they are not called before it is decided.
+fn changed_key_ui(ui: &mut Ui, contact: &Contact) -> Option<Action> {
+    alert_ui(
+        ui,
+        "Their key has changed. They cannot call you, nor you them, before you decide. Ask them, best in person: somebody \
+         may stand between you, or they have begun anew.",
+        true,
+    );
+    if let Some(keys) = &contact.keys {
+        for (name, key) in [("The key you know", &keys.known), ("The new key", &keys.new)] {
+            remark_ui(ui, name);
+            ui.label(RichText::new(key).size(text::SMALL));
+        }
+    }
+    let mut done = None;
+    ui.horizontal_wrapped(|ui| {
+        let name = format!("Trust the new key of {}", contact.name);
+        if ui.add(TextButton::new("Trust the new key", Tone::Plain).name(&name)).clicked() {
+            done = Some(Action::TrustNewKey(contact.handle.clone()));
+        }
+        let name = format!("Keep the key of {} that you know", contact.name);
+        if ui.add(TextButton::new("Keep the old key", Tone::Plain).name(&name)).clicked() {
+            done = Some(Action::KeepOldKey(contact.handle.clone()));
+        }
+    });
+    done
 }
 
 /// How it stands with the server, where that is not as it should be.
@@ -313,11 +393,18 @@ fn presence_ui(ui: &mut Ui, contact: &Contact) {
         if !words.is_empty() {
             let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
             if present {
-                ui.painter().circle_filled(rect.center() + vec2(0.0, 1.0), 4.0, palette.present);
+                ui.painter().circle_filled(rect.center() + vec2(0.0, 3.0), 4.0, palette.present);
             } else {
-                ui.painter().circle_stroke(rect.center() + vec2(0.0, 1.0), 3.5, egui::Stroke::new(1.5, palette.weak));
+                ui.painter().circle_stroke(rect.center() + vec2(0.0, 3.0), 3.5, egui::Stroke::new(1.5, palette.weak));
             }
             ui.label(RichText::new(words).size(text::SMALL).color(palette.weak));
+        }
+        if contact.verified {
+            icon_ui(ui, icons::VERIFIED, 14.0, palette.present);
+            ui.label(RichText::new("Verified").size(text::SMALL).color(palette.weak));
+        }
+        if contact.silent {
+            ui.label(RichText::new("Rings silently").size(text::SMALL).color(palette.weak));
         }
         if contact.name != contact.handle {
             let handle = RichText::new(&contact.handle).size(text::SMALL).color(palette.weak);

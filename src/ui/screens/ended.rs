@@ -13,7 +13,8 @@ use crate::ui::widgets::buttons::{TextButton, Tone};
 /// Height of a sentence of two lines, the length and three buttons.
 const BELOW: f32 = space(67);
 
-/// The outcome in one sentence, the length, and buttons. `video`: a call again is one with picture.
+/// The outcome in one sentence, the length, and buttons. `video`: a call again is one with picture. `locked`: nobody is called
+/// or kept from here.
 pub fn ended_ui(
     ui: &mut Ui,
     peer: &Peer,
@@ -21,6 +22,7 @@ pub fn ended_ui(
     talked_s: u64,
     video: bool,
     known: bool,
+    locked: bool,
 ) -> Option<Action> {
     let top = person_ui(ui, peer, "", false, BELOW);
     let area = ui.max_rect();
@@ -39,16 +41,12 @@ pub fn ended_ui(
             let again = Action::Call { handle: peer.handle.clone(), video };
             let mut buttons = Vec::new();
             if *outcome == Outcome::KeyChanged {
-                buttons.push((
-                    icons::VERIFIED,
-                    "Trust the new key",
-                    Tone::Stop,
-                    Action::TrustNewKey(peer.handle.clone()),
-                ));
-            } else {
+                // Both keys and the choice are beside the contact: nobody is to believe one without seeing them.
+                buttons.push((icons::VERIFIED, "See both keys", Tone::Go, Action::Dismiss));
+            } else if !locked {
                 buttons.push((icons::AGAIN, "Call again", Tone::Go, again));
             }
-            if !known {
+            if !known && !locked {
                 buttons.push((
                     icons::ADD_PERSON,
                     "Add to contacts",
@@ -56,7 +54,9 @@ pub fn ended_ui(
                     Action::AddContact(peer.handle.clone()),
                 ));
             }
-            buttons.push((icons::DONE, "Done", Tone::Glass, Action::Dismiss));
+            if *outcome != Outcome::KeyChanged {
+                buttons.push((icons::DONE, "Done", Tone::Glass, Action::Dismiss));
+            }
             for (icon, words, tone, action) in buttons {
                 if ui.add(TextButton::new(words, tone).icon(icon).width(224.0)).clicked() {
                     done = Some(action);

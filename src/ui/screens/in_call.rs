@@ -16,6 +16,7 @@ use crate::engine::handle::{ActiveView, DeviceState, PathView, Snapshot};
 use crate::media::Timestamp;
 use crate::render::{Fit, VideoLook, VideoView};
 use crate::ui::action::Action;
+use crate::ui::hud::{Figures, full_ui};
 use crate::ui::icons;
 use crate::ui::theme::{self, glass, space, text};
 use crate::ui::widgets::avatar;
@@ -30,6 +31,8 @@ const STILL_S: f64 = 3.0;
 const CROPPED: f32 = 0.2;
 /// Corners of a pane over the picture: round ends.
 const PANE_RADIUS: u8 = 34;
+/// The large figures begin below who it is.
+const FULL_HUD_TOP: f32 = 88.0;
 /// How bright the last picture is while the connection is gone.
 const DIMMED: f32 = 0.35;
 
@@ -54,8 +57,8 @@ pub struct Scene<'a> {
     pub now: Timestamp,
     /// Whether a camera and a microphone are open, by their handles.
     pub lamps: Lamps,
-    /// The line of figures, if it is wanted.
-    pub hud: Option<&'a str>,
+    /// Figures, if they are wanted.
+    pub hud: Option<&'a Figures>,
     /// The window fills the screen.
     pub full_screen: bool,
     /// Space is held to talk.
@@ -85,8 +88,11 @@ impl InCall {
             done = bar::bar_ui(ui, area, view, scene, &mut self.devices);
         }
         let above = own_microphone_ui(ui, area, view, shown, scene.talking);
-        if let Some(words) = scene.hud {
-            hud_ui(ui, area, above, words);
+        if let Some(figures) = scene.hud {
+            hud_ui(ui, area, above, &figures.line);
+            if let Some(full) = &figures.full {
+                full_ui(ui.painter(), area.left_top() + vec2(space(4), FULL_HUD_TOP), full);
+            }
         }
         status_ui(ui, area, view, shown, scene.now);
         self.panel_ui(ui, area, view);

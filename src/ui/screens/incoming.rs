@@ -13,15 +13,18 @@ use crate::ui::widgets::buttons::{IconButton, Tone};
 const REMARKS: f32 = space(18);
 
 /// Who rings, whether they are known, and how to answer.
-pub fn incoming_ui(ui: &mut Ui, peer: &Peer, video: bool, known: bool) -> Option<Action> {
+pub fn incoming_ui(ui: &mut Ui, peer: &Peer, video: bool) -> Option<Action> {
     let kind = if video { "wants a video call" } else { "wants an audio call" };
     let top = person_ui(ui, peer, kind, true, low_height(ui) + REMARKS);
     let (words, colour) = if peer.key_changed {
         ("Their key is not the one you know. This may be somebody else: compare the safety number.", glass::WARNING)
-    } else if known {
+    } else if peer.is_contact {
         ("Your camera and microphone stay off until you accept.", glass::WEAK)
     } else {
-        ("Not one of your contacts. Your camera and microphone stay off until you accept.", glass::WEAK)
+        (
+            "Not one of your contacts, but they have your link. Your camera and microphone stay off until you accept.",
+            glass::WEAK,
+        )
     };
     let area = ui.max_rect();
     let width = (area.width() - space(8)).min(480.0);
@@ -73,7 +76,7 @@ mod tests {
             let peer = Peer { handle: "dora@example.org".into(), name: "Dora".into(), ..Peer::default() };
             let mut harness = Harness::builder().with_size(size).build_ui(move |ui| {
                 theme::install(ui.ctx());
-                incoming_ui(ui, &peer, true, false);
+                incoming_ui(ui, &peer, true);
             });
             harness.run_steps(2);
             let button = harness.get_by_label("Accept").rect();

@@ -2,7 +2,9 @@
 
 use egui::{Label, RichText, Ui, vec2};
 
+use super::account::Account;
 use super::devices::devices_ui;
+use super::requests::blocked_ui;
 use crate::engine::handle::{Appearance, Snapshot, Zoom};
 use crate::render::VideoView;
 use crate::ui::action::{Action, Page};
@@ -12,7 +14,7 @@ use crate::ui::widgets::buttons::{TextButton, Tone};
 use crate::ui::widgets::page::{card_ui, column_ui, copyable_ui, header_ui, heading_ui, remark_ui};
 
 /// Draws the settings; gives what was done.
-pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Option<Action> {
+pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView, account: &mut Account) -> Option<Action> {
     let mut done = None;
     column_ui(ui, theme::COLUMN, |ui| {
         if header_ui(ui, "Settings") {
@@ -52,7 +54,48 @@ pub fn settings_ui(ui: &mut Ui, snapshot: &Snapshot, local: &VideoView) -> Optio
                 }
             }
         });
+        ui.add_space(space(2));
+        card_ui(ui, |ui| {
+            heading_ui(ui, "Your network address");
+            done = done.take().or(address_ui(ui, snapshot));
+        });
+        ui.add_space(space(2));
+        card_ui(ui, |ui| {
+            heading_ui(ui, "Blocked");
+            done = done.take().or(blocked_ui(ui, snapshot));
+        });
+        ui.add_space(space(2));
+        // What cannot be undone comes last.
+        done = done.take().or(account.account_ui(ui, snapshot));
     });
+    done
+}
+
+/// Whether contacts learn where this computer is, and what it costs to hide that.
+fn address_ui(ui: &mut Ui, snapshot: &Snapshot) -> Option<Action> {
+    remark_ui(
+        ui,
+        "A direct call is faster, and tells your contact's device the network addresses of this computer. By relay only the \
+         server learns one. Calls with strangers always go by relay.",
+    );
+    let mut done = None;
+    ui.horizontal_wrapped(|ui| {
+        for (words, hide) in [("Direct where possible", false), ("By relay only", true)] {
+            let chosen = snapshot.hide_address == hide;
+            let tone = if chosen { Tone::Main } else { Tone::Plain };
+            if ui.add(TextButton::new(words, tone).pressed(chosen)).clicked() {
+                done = Some(Action::HideAddress(hide));
+            }
+        }
+    });
+    let (relay, direct) = snapshot.last_round_trips_ms;
+    if let Some(relay) = relay {
+        let directly = match direct {
+            Some(direct) => format!("{direct:.0} ms directly to them and back"),
+            None => "there was no direct way".to_owned(),
+        };
+        remark_ui(ui, &format!("In your last call: {relay:.0} ms to the relay and back; {directly}."));
+    }
     done
 }
 

@@ -5,5 +5,7 @@ pub mod buttons;
 pub mod lamps;
 pub mod meter;
 pub mod page;
+pub mod qr;
+pub mod qr_reader;
 pub mod self_view;
 pub mod toast;

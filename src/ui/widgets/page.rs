@@ -87,6 +87,18 @@ pub fn field_ui(ui: &mut Ui, name: &str, value: &mut String, hint: &str, focus: 
     response
 }
 
+/// As [`field_ui`], for what nobody is to read over the shoulder.
+pub fn secret_field_ui(ui: &mut Ui, name: &str, value: &mut String, focus: bool) -> Response {
+    let palette = theme::palette(ui.ctx());
+    let label = ui.label(RichText::new(name).size(text::SMALL).color(palette.weak));
+    let edit = TextEdit::singleline(value).password(true).char_limit(512).margin(Margin::symmetric(12, 10));
+    let response = ui.add(edit.desired_width(f32::INFINITY)).labelled_by(label.id);
+    if focus {
+        response.request_focus();
+    }
+    response
+}
+
 /// A field of one line; the caller names it.
 pub fn line_ui(ui: &mut Ui, value: &mut String, hint: &str, width: f32) -> Response {
     let palette = theme::palette(ui.ctx());

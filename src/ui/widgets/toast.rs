@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Ui, vec2};
+use egui::{Align2, Area, Frame, Id, Margin, Order, RichText, Stroke, Ui, vec2};
 
 use super::buttons::icon_ui;
+use super::page::sentence;
+use crate::ui::icons;
 use crate::ui::theme::{self, glass, space, text};
 
 /// How long a message stays, in seconds; one with an icon of warning twice as long.
@@ -22,9 +24,9 @@ impl Toast {
         self.shown = Some((icon, words.into(), now_s + STAY_S));
     }
 
-    /// Shows something that went wrong, which takes longer to read.
-    pub fn warn(&mut self, words: impl Into<String>, now_s: f64) {
-        self.shown = Some((crate::ui::icons::WARNING, words.into(), now_s + 3.0 * STAY_S));
+    /// Shows what an error says, which takes longer to read.
+    pub fn warn(&mut self, words: &str, now_s: f64) {
+        self.shown = Some((icons::WARNING, sentence(words), now_s + 3.0 * STAY_S));
     }
 
     /// Draws the message, if there is one whose time is not over.
@@ -42,7 +44,9 @@ impl Toast {
             .interactable(false)
             .accessible_name(words.clone())
             .show(ui.ctx(), |ui| {
-                let frame = Frame::new().fill(glass::PANE).corner_radius(theme::RADIUS);
+                // Opaque: it lies over text.
+                let frame = Frame::new().fill(glass::CANVAS).stroke(Stroke::new(1.0, glass::BUTTON));
+                let frame = frame.corner_radius(theme::RADIUS);
                 frame.inner_margin(Margin::symmetric(16, 10)).show(ui, |ui| {
                     ui.set_max_width((ui.ctx().content_rect().width() - space(24)).min(theme::COLUMN));
                     ui.horizontal(|ui| {

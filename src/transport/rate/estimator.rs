@@ -1,0 +1,290 @@
+//! How much the path carries, from one-way delays: capacity by how fast packets leave the queue behind each other, and the
+//! standing queue by how much later than ever they come.
+//!
+//! Two packets sent together leave the bottleneck one packet's time apart, also when the link is used in part only: so every
+//! frame measures it, and no packet is sent for that alone. The delay says when to fall, and what arrives meanwhile how far;
+//! the measured capacity says how far to rise, which is why a rate that comes back is found at once. Who keeps finding a queue
+//! although little of what passes is its own stands beside others that fill it, and then goes by loss, as they do. That frames
+//! measure a link is Pudica's idea (NSDI 2024), that the queue's delay drives the rate SCReAM's (RFC 8298), that others'
+//! queues are recognised Copa's (NSDI 2018).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::RateLimits;
+use super::sent::{Arrival, News};
+use crate::media::Timestamp;
+
+/// Share of the capacity that is asked for.
+const SHARE: f64 = 0.96;
+/// Standing queue that is left alone.
+const QUEUE_S: f64 = 0.015;
+/// From here on what arrives is all that passes: the link is busy without a pause.
+const SURE_QUEUE_S: f64 = 0.025;
+/// A queue is to be gone after this long, at most at [`MOST_DRAIN`] of the capacity.
+const DRAIN_S: f64 = 0.25;
+const MOST_DRAIN: f64 = 0.85;
+/// Memory of the pairs that measure the capacity, and how long the result is good for when no more come.
+const MEMORY_S: f64 = 0.15;
+const REMEMBERED: Duration = Duration::from_secs(30);
+/// Bits of pairs that make a measurement.
+const OLD: Duration = Duration::from_millis(500);
+const ENOUGH_BITS: f64 = 4_000.0;
+/// Packets sent within this time of each other are a pair.
+const PAIR: Duration = Duration::from_millis(1);
+/// Over how long the smallest queue is the standing one: more than a frame.
+const STANDING: Duration = Duration::from_millis(80);
+/// Over how long the arriving rate is taken, and from how much on there is one.
+const ARRIVING: Duration = Duration::from_millis(120);
+const LEAST_ARRIVING: Duration = Duration::from_millis(30);
+/// Most packets remembered of either kind, whatever the receiver's clock says: 120 ms at 100 Mb/s.
+const MOST_ARRIVALS: usize = 1_024;
+/// Growth: at most e-fold in this time, by this part of the way to the capacity in a second, and by a step a second that gives
+/// more, in proportion, to who has less.
+const GROWTH_S: f64 = 0.25;
+const APPROACH: f64 = 4.0;
+const STEP_BPS: f64 = 80_000.0;
+/// Growth a second up to the first rate while no pair measures anything.
+const BLIND_GROWTH: f64 = 0.7;
+/// A queue of others: less than this share of the capacity arrives here, for this long.
+const FOREIGN_SHARE: f64 = 0.7;
+const FOREIGN: Duration = Duration::from_millis(700);
+/// Beside others: growth a second, and what is left after a loss, once in each pause.
+const BESIDE_STEP_BPS: f64 = 400_000.0;
+const BESIDE_CUT: f64 = 0.85;
+const BESIDE_PAUSE: Duration = Duration::from_millis(300);
+/// Loss over a second above which the rate follows what arrives: a queue so short that it shows no delay. From how many on.
+const HEAVY_LOSS: f64 = 0.12;
+const HEAVY_LOST: usize = 5;
+/// Longest time between two reports that counts as time passed.
+const GAP_S: f64 = 0.09;
+
+/// The delay-based estimator.
+#[derive(Debug)]
+pub struct Estimator {
+    limits: RateLimits,
+    target_bps: f64,
+    /// Delay of the empty path, clock difference included, in seconds; and its round trip.
+    base: WindowedMin,
+    round_trip: WindowedMin,
+    /// Queueing delays of the newest packets, by arrival.
+    queues: VecDeque<(Timestamp, f64)>,
+    /// The newest arrivals and their bytes.
+    arrivals: VecDeque<(Timestamp, usize)>,
+    /// When the packet before was sent.
+    last_sent: Timestamp,
+    /// Second packets of pairs: their bits, and the time that the link took for them, fading.
+    pair_bits: f64,
+    pair_s: f64,
+    capacity: Option<(Timestamp, f64)>,
+    /// Packets that arrived and that were lost in each report of the last second, and the bytes that arrived.
+    reports: VecDeque<(Timestamp, usize, usize, usize)>,
+    updated: Option<Timestamp>,
+    foreign_since: Option<Timestamp>,
+    cut: Timestamp,
+}
+
+impl Estimator {
+    /// Nothing is known yet.
+    #[must_use]
+    pub fn new(limits: RateLimits) -> Self {
+        Self {
+            limits,
+            target_bps: limits.start_bps,
+            base: WindowedMin::default(),
+            round_trip: WindowedMin::default(),
+            queues: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            last_sent: Timestamp::ZERO,
+            pair_bits: 0.0,
+            pair_s: 0.0,
+            capacity: None,
+            reports: VecDeque::new(),
+            updated: None,
+            foreign_since: None,
+            cut: Timestamp::ZERO,
+        }
+    }
+
+    /// What a report said.
+    pub fn handle_news(&mut self, news: &News, now: Timestamp) {
+        for arrival in &news.arrivals {
+            self.handle_arrival(arrival);
+        }
+        if let Some(round_trip) = news.round_trip {
+            self.round_trip.take(now, round_trip.as_secs_f64());
+        }
+        if self.pair_bits > ENOUGH_BITS {
+            self.capacity = Some((now, (self.pair_bits / self.pair_s.max(1e-6)).min(1e9)));
+        }
+        let elapsed_s = self.updated.replace(now).map_or(0.0, |before| now.since(before).as_secs_f64());
+        let bytes = news.arrivals.iter().map(|arrival| arrival.bytes).sum();
+        self.reports.push_back((now, news.arrivals.len(), news.lost, bytes));
+        keep(&mut self.reports, |(at, ..)| now.since(*at) <= Duration::from_secs(1));
+        if !news.arrivals.is_empty() {
+            self.adjust(elapsed_s, news.lost, now);
+        }
+    }
+
+    /// Nothing has been heard for a while although something should have been.
+    pub fn handle_silence(&mut self) {
+        self.target_bps = (self.target_bps / 2.0).max(self.limits.min_bps);
+    }
+
+    /// Packets go another way from now on: what was measured is another link's, the rate is a good first guess.
+    pub fn handle_path(&mut self) {
+        *self = Self { target_bps: self.target_bps, ..Self::new(self.limits) };
+    }
+
+    /// Bits a second to send at.
+    #[must_use]
+    pub const fn target_bps(&self) -> f64 {
+        self.target_bps
+    }
+
+    /// Bits a second that the bottleneck lets through, if it was measured lately.
+    #[must_use]
+    pub fn capacity_bps(&self) -> Option<f64> {
+        let (at, capacity_bps) = self.capacity?;
+        self.updated.is_none_or(|now| now.since(at) < REMEMBERED).then_some(capacity_bps)
+    }
+
+    /// The standing queue.
+    #[must_use]
+    pub fn queue(&self) -> Duration {
+        let queue_s = self.queues.iter().map(|(_, queue_s)| *queue_s).reduce(f64::min);
+        Duration::from_secs_f64(queue_s.unwrap_or(0.0).clamp(0.0, 60.0))
+    }
+
+    /// Round trip of the empty path.
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.get().map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 60.0)))
+    }
+
+    /// Whether the queue is one that others fill.
+    #[must_use]
+    pub fn is_beside_others(&self) -> bool {
+        self.foreign_since.zip(self.updated).is_some_and(|(since, now)| now.since(since) > FOREIGN)
+    }
+
+    /// Entries in all that is kept of reports.
+    #[cfg(test)]
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.queues.len() + self.arrivals.len() + self.reports.len()
+    }
+
+    fn handle_arrival(&mut self, arrival: &Arrival) {
+        let Arrival { sent, arrived, bytes } = *arrival;
+        let delay_s = arrived.millis_since(sent) / 1_000.0;
+        let queue_s = delay_s - self.base.take(arrived, delay_s);
+        if self.arrivals.back().is_some_and(|(last, _)| last.since(arrived) > ARRIVING) {
+            // No packet is overtaken by so much: the receiver's clock went back, and nothing before it says anything.
+            self.arrivals.clear();
+            self.queues.clear();
+        }
+        if let Some((last, _)) = self.arrivals.back() {
+            let apart_s = (arrived.millis_since(*last) / 1_000.0).max(0.0);
+            let kept = (-apart_s / MEMORY_S).exp();
+            self.pair_bits *= kept;
+            self.pair_s *= kept;
+            // It waited for the one before it, so the time between them is its own.
+            if queue_s >= apart_s && sent.since(self.last_sent) < PAIR {
+                self.pair_bits += bytes as f64 * 8.0;
+                self.pair_s += apart_s;
+            }
+        }
+        self.last_sent = sent;
+        self.arrivals.push_back((arrived, bytes));
+        keep(&mut self.arrivals, |(at, _)| arrived.since(*at) <= ARRIVING);
+        self.queues.push_back((arrived, queue_s));
+        keep(&mut self.queues, |(at, _)| arrived.since(*at) <= STANDING);
+    }
+
+    fn adjust(&mut self, elapsed_s: f64, lost: usize, now: Timestamp) {
+        let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps());
+        let queue_s = self.queue().as_secs_f64();
+        let is_waiting = queue_s > QUEUE_S;
+        let few = capacity.zip(arriving).is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
+        // After a gap in the reports little arrived because little passed.
+        let is_foreign = is_waiting && few && elapsed_s < GAP_S;
+        self.foreign_since = is_foreign.then(|| self.foreign_since.unwrap_or(now));
+        let elapsed_s = elapsed_s.min(GAP_S);
+
+        if self.is_beside_others() {
+            self.target_bps += BESIDE_STEP_BPS * elapsed_s;
+            if lost > 0 && now.since(self.cut) > BESIDE_PAUSE {
+                self.cut = now;
+                self.target_bps *= BESIDE_CUT;
+            }
+        } else if is_waiting {
+            let sure = arriving.filter(|_| queue_s > SURE_QUEUE_S);
+            if let Some(passing_bps) = [capacity, sure].into_iter().flatten().reduce(f64::min) {
+                let drain = ((queue_s - QUEUE_S) / DRAIN_S).min(MOST_DRAIN);
+                self.target_bps = self.target_bps.min(passing_bps * (SHARE - drain));
+            }
+        } else {
+            self.target_bps += self.growth_bps(capacity, elapsed_s);
+        }
+        if let Some(passing_bps) = self.under_heavy_loss_bps() {
+            self.target_bps = self.target_bps.min(passing_bps);
+        }
+        self.target_bps = self.target_bps.clamp(self.limits.min_bps, self.limits.max_bps);
+    }
+
+    fn growth_bps(&self, capacity: Option<f64>, elapsed_s: f64) -> f64 {
+        let is_old = self.capacity.zip(self.updated).is_none_or(|((at, _), now)| now.since(at) > OLD);
+        let wanted = match capacity.map(|capacity_bps| capacity_bps * SHARE - self.target_bps) {
+            Some(room) if room > 0.0 => (room * APPROACH + STEP_BPS) * elapsed_s,
+            // Frames of one packet measure nothing: up to where they have two again.
+            _ if is_old && self.target_bps < self.limits.start_bps => self.target_bps * BLIND_GROWTH * elapsed_s,
+            _ => 0.0,
+        };
+        wanted.min(self.target_bps * elapsed_s / GROWTH_S)
+    }
+
+    fn arriving_bps(&self) -> Option<f64> {
+        let (first, last) = (self.arrivals.front()?.0, self.arrivals.back()?.0);
+        let bytes: usize = self.arrivals.iter().skip(1).map(|(_, bytes)| bytes).sum();
+        let span = last.since(first);
+        (span >= LEAST_ARRIVING).then(|| bytes as f64 * 8.0 / span.as_secs_f64())
+    }
+
+    /// What arrived over the last second, if much of what was sent did not.
+    fn under_heavy_loss_bps(&self) -> Option<f64> {
+        let sum = |of: fn(&(Timestamp, usize, usize, usize)) -> usize| self.reports.iter().map(of).sum::<usize>();
+        let (arrived, lost, bytes) = (sum(|it| it.1), sum(|it| it.2), sum(|it| it.3));
+        let share = lost as f64 / (arrived + lost).max(1) as f64;
+        (lost >= HEAVY_LOST && share > HEAVY_LOSS).then_some(bytes as f64 * 8.0)
+    }
+}
+
+/// Drops from the front what is not to be kept, and what there is no room for.
+fn keep<T>(values: &mut VecDeque<T>, wanted: impl Fn(&T) -> bool) {
+    while values.len() > MOST_ARRIVALS || values.front().is_some_and(|value| !wanted(value)) {
+        values.pop_front();
+    }
+}
+
+/// For how long at least the smallest delay is that of the empty path.
+const BASE: Duration = Duration::from_secs(5);
+
+/// The smallest of the values of the last one to two [`BASE`]s.
+#[derive(Debug, Default)]
+struct WindowedMin {
+    /// Since when there is the new one; the old one and the new one.
+    halves: Option<(Timestamp, f64, f64)>,
+}
+
+impl WindowedMin {
+    fn take(&mut self, now: Timestamp, value: f64) -> f64 {
+        let (since, old, new) = self.halves.unwrap_or((now, value, value));
+        self.halves = Some(if now.since(since) > BASE { (now, new, value) } else { (since, old, new.min(value)) });
+        self.get().unwrap_or(value)
+    }
+
+    fn get(&self) -> Option<f64> {
+        self.halves.map(|(_, old, new)| old.min(new))
+    }
+}
