@@ -138,9 +138,10 @@ pub async fn stay_present(
                 let _ = events.send(Event::Offline(other)).await;
                 return;
             }
-            Ok(link) => {
-                let registered = be_present(link, chain(), code.take(), &mut announcements, &events, &mut pause).await;
-                let Err(error) = registered else { return };
+            Ok(mut link) => {
+                let registered =
+                    be_present(&mut link, chain(), code.take(), &mut announcements, &events, &mut pause).await;
+                let Err(error) = registered else { return link.close().await };
                 if events.send(Event::Offline(error.clone())).await.is_err() || error.is_fatal() {
                     return;
                 }
@@ -164,7 +165,7 @@ fn jittered(pause: Duration) -> Duration {
 
 /// `Ok`: nobody listens any more. Only a registration that is accepted makes the next pause a short one.
 async fn be_present(
-    mut link: ServerLink,
+    link: &mut ServerLink,
     chain: Vec<u8>,
     code: Option<Secret>,
     announcements: &mut Announcements,
@@ -189,10 +190,7 @@ async fn be_present(
                 write_message(&mut link.writer, &ToServer::AwaitReplies { token }).await?;
                 continue;
             }
-            () = events.closed() => {
-                link.close().await;
-                return Ok(());
-            }
+            () = events.closed() => return Ok(()),
         };
         let event = match message {
             ToClient::Done if registered => continue,
@@ -390,23 +388,77 @@ mod tests {
     use crate::crypto::identity::Identity;
     use crate::engine::clock;
     use crate::server::{RunningServer, ServerConfig};
+    use crate::wire::signal::ENVELOPE_LEN;
+
+    fn start_server(folder: &tempfile::TempDir) -> RunningServer {
+        let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let config = ServerConfig { listen, data: folder.path().into(), domain: None };
+        RunningServer::start(&config).unwrap()
+    }
+
+    fn nothing_to_announce() -> Announcements {
+        Announcements { tokens: watch::channel(Vec::new()).1, replies: mpsc::channel(1).1 }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    /// Who only stops would be believed to be there for seconds, and calls would ring where nobody is.
+    #[test]
+    fn who_ends_while_letters_come_in_is_gone_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start_server(&folder);
+        let address = || server.address().clone();
+        let identity = Identity::create("alice@127.0.0.1", clock::unix_now(), &mut rand::rng());
+        let (own, device) = ("alice@127.0.0.1".parse().unwrap(), identity.device().clone());
+        let (to, chain) = (device.verifying_key().to_bytes(), identity.chain().chain().encode());
+        let courier = SigningKey::from_bytes(&[7; 32]);
+        runtime().block_on(async {
+            // One report waits to be read, the next one waits for room.
+            let (events, mut reports) = mpsc::channel(1);
+            let present = stay_present(address(), own, device, || chain.clone(), None, nothing_to_announce(), events);
+            let letters = async {
+                assert!(matches!(reports.recv().await, Some(Event::Online)));
+                let mut link = connect(&address(), &courier, Role::Courier).await.unwrap();
+                for _ in 0..2 {
+                    let envelope = vec![0; ENVELOPE_LEN];
+                    let asked = ToServer::Deliver { device: to, envelope, token: Token::random(&mut rand::rng()) };
+                    assert_eq!(link.ask(&asked).await.unwrap(), ToClient::Delivered);
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                assert_eq!(reports.len(), 1);
+                drop(reports);
+            };
+            tokio::join!(present, letters);
+        });
+        let online = runtime().block_on(async {
+            let mut link = connect(&address(), &courier, Role::Courier).await.unwrap();
+            link.ask(&ToServer::Presence { names: vec!["alice".into()] }).await.unwrap()
+        });
+        assert_eq!(online, ToClient::Presence { online: vec![false] });
+    }
 
     #[test]
     fn a_server_that_refuses_is_asked_less_and_less_often_and_one_of_another_name_only_once() {
         let folder = tempfile::tempdir().unwrap();
-        let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
-        let config = ServerConfig { listen, data: folder.path().into(), domain: None };
-        let server = RunningServer::start(&config).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let server = start_server(&folder);
+        let runtime = runtime();
         let present = |handle: &str, chain: Option<Vec<u8>>| {
             let identity = Identity::create(handle, clock::unix_now(), &mut rand::rng());
             let chain = chain.unwrap_or_else(|| identity.chain().chain().encode());
             runtime.block_on(async {
                 let (events, mut reports) = mpsc::channel(100);
                 let (own, device) = (handle.parse().unwrap(), identity.device().clone());
-                let announcements = Announcements { tokens: watch::channel(Vec::new()).1, replies: mpsc::channel(1).1 };
-                let present =
-                    stay_present(server.address().clone(), own, device, || chain.clone(), None, announcements, events);
+                let present = stay_present(
+                    server.address().clone(),
+                    own,
+                    device,
+                    || chain.clone(),
+                    None,
+                    nothing_to_announce(),
+                    events,
+                );
                 let _ = tokio::time::timeout(Duration::from_secs(2), present).await;
                 let report = |event| if let Event::Offline(error) = event { Some(error) } else { None };
                 std::iter::from_fn(|| reports.try_recv().ok()).filter_map(report).collect::<Vec<_>>()
