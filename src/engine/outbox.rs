@@ -316,14 +316,19 @@ impl Outbox {
             return;
         };
         let frame_time = Duration::from_secs(1) / self.switches.fps.load(Ordering::Relaxed).max(1);
-        let allowed_bps = if self.is_ours() { self.controller.target_bps() } else { way.quic_bps() };
-        let usual = allowed_bps.min(self.max_bps) / 8.0 * frame_time.as_secs_f64();
+        let usual_bytes = |bps: f64| bps.min(self.max_bps) / 8.0 * frame_time.as_secs_f64();
+        let (usual, prospect) = if self.is_ours() {
+            (usual_bytes(self.controller.target_bps()), usual_bytes(self.controller.prospect_bps(clock::now())))
+        } else {
+            let usual = usual_bytes(way.quic_bps());
+            (usual, usual)
+        };
         let frame_bytes = self.frame_bytes(way, usual as usize, frame_time);
         // Where the path is what limits, repair takes its share of it.
         let is_limited = self.controller.target_bps() < self.max_bps;
         let share = if is_limited { 1.0 - self.repair.share() } else { 1.0 };
         let (allowed_kbps, kbps) = if self.adaptation.frame_budget {
-            (self.video_kbps(usual * share, frame_time), self.video_kbps(frame_bytes as f64 * share, frame_time))
+            (self.video_kbps(prospect * share, frame_time), self.video_kbps(frame_bytes as f64 * share, frame_time))
         } else {
             (self.video_kbps, self.video_kbps)
         };

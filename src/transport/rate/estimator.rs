@@ -16,7 +16,7 @@ use super::sent::{Arrival, News};
 use crate::media::Timestamp;
 
 /// Share of the capacity that is asked for.
-const SHARE: f64 = 0.96;
+pub const SHARE: f64 = 0.96;
 /// Standing queue that is left alone.
 const QUEUE_S: f64 = 0.015;
 /// From here on what arrives is all that passes: the link is busy without a pause.
@@ -129,6 +129,11 @@ impl Estimator {
     /// Nothing has been heard for a while although something should have been.
     pub fn handle_silence(&mut self) {
         self.target_bps = (self.target_bps / 2.0).max(self.limits.min_bps);
+    }
+
+    /// Something has been heard again: at least this much is tried, since the silence was the link's and not a queue's.
+    pub fn handle_end_of_silence(&mut self, bps: f64) {
+        self.target_bps = self.target_bps.max(bps).min(self.limits.max_bps);
     }
 
     /// Packets go another way from now on: what was measured is another link's, the rate is a good first guess.

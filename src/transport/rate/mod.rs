@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::media::Timestamp;
 use crate::wire::feedback::Feedback;
-use estimator::Estimator;
+use estimator::{Estimator, SHARE};
 use sent::SentLog;
 
 /// Pace of the first packets, before anything is known.
@@ -42,6 +42,10 @@ const PROBE: Duration = Duration::from_millis(150);
 const PROBE_SIZE: f64 = 2.0;
 /// But not when nothing has been heard for so long.
 const GIVEN_UP: Duration = Duration::from_secs(2);
+/// So long after a silence the rate is still coming back.
+const COMING_BACK: Duration = Duration::from_millis(1_500);
+/// It comes back with half of what it was, but no more than so many bits before it is known whether they pass.
+const UNKNOWN_BITS: f64 = 150_000.0;
 /// A frame that may have less than this share of its usual size is not worth encoding.
 const LEAST_FRAME: f64 = 0.5;
 
@@ -70,6 +74,16 @@ pub struct RateController {
     last_report: Option<Timestamp>,
     /// The last report that was due has not come.
     silent: bool,
+    interruption: Option<Interruption>,
+}
+
+/// A silence, which says nothing about the rate of the path behind it.
+#[derive(Clone, Copy, Debug)]
+struct Interruption {
+    /// Bits a second before it.
+    before_bps: f64,
+    /// When the next report came.
+    ended: Option<Timestamp>,
 }
 
 impl RateController {
@@ -86,6 +100,7 @@ impl RateController {
             last_frame: None,
             last_report: None,
             silent: false,
+            interruption: None,
         }
     }
 
@@ -104,7 +119,14 @@ impl RateController {
 
     /// A report has come.
     pub fn handle_feedback(&mut self, feedback: &Feedback, now: Timestamp) {
-        let news = self.sent.handle_feedback(feedback, now);
+        let mut news = self.sent.handle_feedback(feedback, now);
+        if let Some(Interruption { before_bps, ended: ended @ None }) = &mut self.interruption {
+            *ended = Some(now);
+            let unknown_s = (self.estimator.round_trip().unwrap_or(FIRST_ROUND_TRIP) + ALLOWANCE).as_secs_f64();
+            self.estimator.handle_end_of_silence((*before_bps / 2.0).min(UNKNOWN_BITS / unknown_s));
+            // What was lost in the silence says nothing about what passes now.
+            news.lost = 0;
+        }
         self.estimator.handle_news(&news, now);
         (self.heard, self.silent) = (true, false);
         self.last_report = Some(now);
@@ -117,6 +139,7 @@ impl RateController {
         self.sent.forget();
         self.heard = false;
         self.silent_at = None;
+        self.interruption = None;
     }
 
     /// When a report will be missed.
@@ -128,6 +151,9 @@ impl RateController {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
+            if !self.silent {
+                self.interruption = Some(Interruption { before_bps: self.target_bps(), ended: None });
+            }
             self.estimator.handle_silence();
             self.silent = true;
             self.silent_at = Some(now + self.patience());
@@ -145,6 +171,21 @@ impl RateController {
     #[must_use]
     pub const fn target_bps(&self) -> f64 {
         self.estimator.target_bps()
+    }
+
+    /// Bits a second for which pictures are worth being made, with all headers: the rate, but in a silence and shortly after it what
+    /// it was before, as far as the path is known to carry that. Whoever went by the rate then would make pictures small that
+    /// nobody waits for, and would take seconds to make them large again.
+    #[must_use]
+    pub fn prospect_bps(&self, now: Timestamp) -> f64 {
+        let target_bps = self.target_bps();
+        match self.interruption {
+            Some(Interruption { before_bps, ended }) if ended.is_none_or(|at| now.since(at) < COMING_BACK) => {
+                let carried_bps = self.estimator.capacity_bps().map_or(before_bps, |capacity_bps| capacity_bps * SHARE);
+                target_bps.max(before_bps.min(carried_bps))
+            }
+            _ => target_bps,
+        }
     }
 
     /// Bits a second at which what waits leaves.

@@ -79,6 +79,8 @@ pub struct Call {
     pub queue_ms: Vec<f64>,
     /// The rate at each capture.
     pub rates: Vec<(Timestamp, f64)>,
+    /// The rate at each capture for which pictures are worth being made.
+    pub prospects: Vec<(Timestamp, f64)>,
 }
 
 impl Call {
@@ -106,6 +108,7 @@ impl Call {
             sound_arrived: Vec::new(),
             queue_ms: Vec::new(),
             rates: Vec::new(),
+            prospects: Vec::new(),
         }
     }
 
@@ -131,6 +134,7 @@ impl Call {
 
     fn capture(&mut self, now: Timestamp) {
         self.rates.push((now, self.controller.target_bps()));
+        self.prospects.push((now, self.controller.prospect_bps(now)));
         let budget = self.controller.frame_bytes(FRAME, self.pacer.video_bytes(), now) as f64;
         // What earlier frames took too much is taken from this one.
         let paid = self.owed.min(budget * 0.5);
