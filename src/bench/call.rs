@@ -21,6 +21,7 @@ use crate::engine::config::{Adaptation, EncoderChoice, EngineConfig, SoundChoice
 use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SendingView, SentFrame, Snapshot};
 use crate::media::{FrameId, PicturePool, Scaler, Stage, Stamps, Timestamp};
 use crate::net::PathPolicy;
+use crate::net::impair::Impairment;
 use crate::render::{Gpu, RenderError, UiFrame};
 use crate::sim::{LinkConfig, LinkRecord, LinkWatch};
 use crate::ui::{self, HudSize, Measuring, WindowError};
@@ -204,7 +205,9 @@ impl CallBench {
 
     fn start(&self) -> Result<(Pair, Option<Arc<LinkWatch>>), BenchError> {
         let watch = self.link.as_ref().map(|_| Arc::new(LinkWatch::default()));
-        let config = |source, microphone, speaker, link: Option<&Arc<LinkConfig>>| EngineConfig {
+        let link =
+            self.link.clone().map(|link| Impairment { watch: watch.clone(), ..Impairment::new(link, clock::now) });
+        let config = |source, microphone, speaker, link| EngineConfig {
             accept_strangers: false,
             video: self.video,
             video_source: Some(source),
@@ -212,11 +215,10 @@ impl CallBench {
             speaker: Some(speaker),
             raw_microphone: false,
             path: Some(self.path),
-            link: link.cloned(),
-            link_watch: link.and(watch.clone()),
+            link,
             adaptation: self.adaptation,
         };
-        let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None, self.link.as_ref());
+        let call = config(self.source.clone(), self.microphone.clone(), SoundChoice::None, link);
         let source = if self.one_way { VideoChoice::None } else { self.source.clone() };
         let mut answer = config(source, SoundChoice::None, self.speaker.clone(), None);
         if self.one_way {

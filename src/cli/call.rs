@@ -24,6 +24,7 @@ use crate::engine::standing::Standing;
 use crate::engine::{Engine, clock};
 use crate::media::Timestamp;
 use crate::net::PathPolicy;
+use crate::net::impair::Impairment;
 use crate::render::Gpu;
 use crate::wire::address::Handle;
 use crate::wire::link::ContactLink;
@@ -198,8 +199,7 @@ fn start(
         raw_microphone: media.raw_mic,
         accept_strangers,
         path: media.path.map(PathPolicy::from),
-        link: media.link.clone(),
-        link_watch: None,
+        link: media.link.clone().map(|link| Impairment::new(link, clock::now)),
         adaptation: Adaptation::default(),
     };
     let (engine, mut handle) = Engine::start(profile, config).map_err(CliError::failure)?;

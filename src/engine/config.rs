@@ -1,11 +1,10 @@
 //! What an engine is started with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::net::PathPolicy;
 use crate::net::ceiling::ControllerChoice;
-use crate::sim::{LinkConfig, LinkWatch};
+use crate::net::impair::Impairment;
 
 /// What a file is called where device names stand: it is shown there, and cannot be chosen.
 pub const FILE_SETTING: &str = "file ";
@@ -207,9 +206,7 @@ pub struct EngineConfig {
     /// Which way packets may go; `None`: as the profile's settings say.
     pub path: Option<PathPolicy>,
     /// A modelled link before the sockets of this side's calls; connections to the directory do without it.
-    pub link: Option<Arc<LinkConfig>>,
-    /// Who watches what that link does to the packets that this side sends.
-    pub link_watch: Option<Arc<LinkWatch>>,
+    pub link: Option<Impairment>,
     /// How sending follows the path.
     pub adaptation: Adaptation,
 }

@@ -10,7 +10,6 @@ use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::clock;
 use super::direct::{self, DirectLink};
 use super::session::{self, PathEvents};
 use crate::call::AddressGrant;
@@ -18,7 +17,6 @@ use crate::media::{LeafIndex, Timestamp};
 use crate::net::ceiling::{Ceiling, ControllerChoice};
 use crate::net::direct::CallSocket;
 use crate::net::impair::Impairment;
-use crate::sim::{LinkConfig, LinkWatch};
 use crate::transport::candidates;
 use crate::transport::control::{ControlError, ControlLink};
 use crate::transport::punch::{Punch, PunchOutput};
@@ -45,9 +43,7 @@ pub struct Place {
     /// The peer's key of this call.
     pub peer: [u8; 32],
     /// A modelled link before the call's socket.
-    pub link: Option<Arc<LinkConfig>>,
-    /// Who watches it.
-    pub link_watch: Option<Arc<LinkWatch>>,
+    pub link: Option<Impairment>,
     /// Who says how much may be on its way.
     pub controller: ControllerChoice,
 }
@@ -86,11 +82,10 @@ impl CallPath {
     /// Enters the room under the call's key and stays there, through losses of the connection; the connections' tasks
     /// run on `media` and report by `events`.
     pub fn enter(place: Place, media: &tokio::runtime::Handle, events: PathEvents) -> io::Result<Self> {
-        let Place { server, room, leaf, key, peer, link, link_watch, controller } = place;
-        let impairment = link.map(|link| Impairment { link, clock: clock::now, watch: link_watch });
+        let Place { server, room, leaf, key, peer, link, controller } = place;
         let socket = {
             let _inside = media.enter();
-            CallSocket::open(Arc::clone(&key), peer, Ceiling::new(controller), impairment.as_ref())?
+            CallSocket::open(Arc::clone(&key), peer, Ceiling::new(controller), link.as_ref())?
         };
         let (requests, waiting) = mpsc::channel(ROOM_REQUESTS);
         let stay = session::stay_in_room(socket.clone(), server, key, room, leaf.0, waiting, events.clone());

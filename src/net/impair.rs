@@ -31,8 +31,8 @@ const BATCHES: usize = 32;
 /// How long packets that were sent before the socket closed may still be on their way.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A link to be put before a socket, and the clock that it runs by.
-#[derive(Clone)]
+/// A link to be put before sockets, and the clock that it runs by.
+#[derive(Clone, Debug)]
 pub struct Impairment {
     /// The link.
     pub link: Arc<LinkConfig>,
@@ -40,6 +40,29 @@ pub struct Impairment {
     pub clock: fn() -> Timestamp,
     /// Who wants to know what becomes of what is sent.
     pub watch: Option<Arc<LinkWatch>>,
+    /// The sending direction that this socket shares with others; nothing: it has one of its own.
+    pub shared: Option<Arc<Uplink>>,
+}
+
+impl Impairment {
+    /// A link that is nobody else's and that nobody watches.
+    #[must_use]
+    pub const fn new(link: Arc<LinkConfig>, clock: fn() -> Timestamp) -> Self {
+        Self { link, clock, watch: None, shared: None }
+    }
+}
+
+/// The sending direction of a link, for one socket or for several that share it. Its traces and outages begin with the first.
+#[derive(Default)]
+pub struct Uplink {
+    begun: Mutex<Option<Begun>>,
+    /// The next packet is due at another time than before, or a socket is closed.
+    changed: Notify,
+}
+
+struct Begun {
+    start: Timestamp,
+    direction: Direction<Outgoing>,
 }
 
 /// A socket behind a modelled link.
@@ -52,10 +75,8 @@ pub(super) struct ImpairedSocket {
 struct Shared {
     inner: Arc<dyn AsyncUdpSocket>,
     clock: fn() -> Timestamp,
-    up: Mutex<Direction<Outgoing>>,
+    up: Arc<Uplink>,
     watch: Option<Arc<LinkWatch>>,
-    /// The next packet is due at another time than before, or the socket is closed.
-    changed: Notify,
     closed: AtomicBool,
 }
 
@@ -67,6 +88,7 @@ struct Receiving {
 
 #[derive(Clone)]
 struct Outgoing {
+    socket: Arc<dyn AsyncUdpSocket>,
     contents: Bytes,
     destination: SocketAddr,
     ecn: Option<EcnCodepoint>,
@@ -74,16 +96,17 @@ struct Outgoing {
 }
 
 impl ImpairedSocket {
-    /// Puts a link before `inner`. Its traces and outages begin now. Must be called inside the runtime that is to drive it.
+    /// Puts a link before `inner`. Its traces and outages begin now, those of a shared direction began with its first socket.
+    /// Must be called inside the runtime that is to drive it.
     pub(super) fn new(inner: Arc<dyn AsyncUdpSocket>, impairment: &Impairment) -> Arc<Self> {
-        let Impairment { link, clock, watch } = impairment;
-        let (start, watch) = (clock(), watch.clone());
+        let Impairment { link, clock, watch, shared } = impairment;
+        let (up, watch) = (shared.clone().unwrap_or_default(), watch.clone());
+        let Link { up: direction, down } = Link::new(link, clock());
+        let start = lock(&up.begun).get_or_insert(Begun { start: clock(), direction }).start;
         if let Some(watch) = &watch {
             watch.begin(start);
         }
-        let Link { up, down } = Link::new(link, start);
-        let (changed, closed) = (Notify::new(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { inner, clock: *clock, up: Mutex::new(up), watch, changed, closed });
+        let shared = Arc::new(Shared { inner, clock: *clock, up, watch, closed: AtomicBool::new(false) });
         tokio::spawn(Arc::clone(&shared).send_when_due());
         Arc::new(Self { shared, down: Mutex::new(Receiving { link: down, timer: None }) })
     }
@@ -92,7 +115,7 @@ impl ImpairedSocket {
 impl Drop for ImpairedSocket {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
-        self.shared.changed.notify_one();
+        self.shared.up.changed.notify_waiters();
     }
 }
 
@@ -104,29 +127,33 @@ impl Shared {
     /// Sends what is due, until the socket is closed and nothing is on its way any more.
     async fn send_when_due(self: Arc<Self>) {
         loop {
-            let due = self.send_due(&mut lock(&self.up));
+            let changed = self.up.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let due = lock(&self.up.begun).as_mut().and_then(|up| up.send_due(self.now()));
             let pause = due.map(|due| due.since(self.now()));
             let closed = self.closed.load(Ordering::Acquire);
             match pause {
                 None if closed => return,
                 Some(pause) if closed && pause > LINGER => return,
-                None => self.changed.notified().await,
+                None => changed.await,
                 Some(pause) => tokio::select! {
                     () = tokio::time::sleep(pause) => {}
-                    () = self.changed.notified() => {}
+                    () = changed => {}
                 },
             }
         }
     }
+}
 
+impl Begun {
     /// Sends what is due by now; gives when the next is.
-    fn send_due(&self, up: &mut Direction<Outgoing>) -> Option<Timestamp> {
-        let now = self.now();
-        while let Some(Outgoing { contents, destination, ecn, src_ip }) = up.poll_packet(now) {
+    fn send_due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        while let Some(Outgoing { socket, contents, destination, ecn, src_ip }) = self.direction.poll_packet(now) {
             let transmit = Transmit { destination, ecn, contents: &contents, segment_size: None, src_ip };
-            let _ = self.inner.try_send(&transmit);
+            let _ = socket.try_send(&transmit);
         }
-        up.poll_timeout()
+        self.direction.poll_timeout()
     }
 }
 
@@ -136,21 +163,24 @@ impl AsyncUdpSocket for ImpairedSocket {
     }
 
     fn try_send(&self, transmit: &Transmit) -> io::Result<()> {
-        let mut up = lock(&self.shared.up);
-        let before = up.poll_timeout();
+        let mut begun = lock(&self.shared.up.begun);
+        let Some(up) = &mut *begun else { return Ok(()) };
+        let before = up.direction.poll_timeout();
+        // Only under the lock: the direction's time does not go back.
         let now = self.shared.now();
         let &Transmit { destination, ecn, src_ip, contents, segment_size } = transmit;
         for segment in contents.chunks(segment_size.unwrap_or(contents.len()).max(1)) {
             let contents = Bytes::copy_from_slice(segment);
             let bytes = segment.len() + HEADER_BYTES;
-            let left = up.handle_packet(now, bytes, Outgoing { contents, destination, ecn, src_ip });
+            let socket = Arc::clone(&self.shared.inner);
+            let left = up.direction.handle_packet(now, bytes, Outgoing { socket, contents, destination, ecn, src_ip });
             if let Some(watch) = &self.shared.watch {
                 watch.note(Passed { entered: now, left, bytes: bytes as u32 });
             }
         }
-        let after = self.shared.send_due(&mut up);
+        let after = up.send_due(now);
         if after.is_some() && after != before {
-            self.shared.changed.notify_one();
+            self.shared.up.changed.notify_waiters();
         }
         Ok(())
     }
@@ -232,6 +262,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl fmt::Debug for Uplink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uplink").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for ImpairedSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImpairedSocket").finish_non_exhaustive()
@@ -254,7 +290,7 @@ mod tests {
     fn open(own: u8, peer: u8, link: Option<&str>) -> CallSocket {
         let key = |number| SigningKey::from_bytes(&[number; 32]);
         let link = link.map(|link| Arc::new(spec::parse(link, |_| Err(String::new())).unwrap()));
-        let impairment = link.map(|link| Impairment { link, clock: clock::now, watch: None });
+        let impairment = link.map(|link| Impairment::new(link, clock::now));
         let peer = key(peer).verifying_key().to_bytes();
         CallSocket::open(Arc::new(key(own)), peer, Ceiling::default(), impairment.as_ref()).unwrap()
     }

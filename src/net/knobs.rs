@@ -129,7 +129,7 @@ mod tests {
         let relay = quinn::Endpoint::server(config, SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let at = relay.local_addr().unwrap();
         let link = spec::parse("delay=40ms,down.loss=5%,seed=3", |_| Err(String::new())).unwrap();
-        let impairment = Impairment { link: Arc::new(link), clock: clock::now, watch: None };
+        let impairment = Impairment::new(Arc::new(link), clock::now);
         let server_public = server_key.verifying_key().to_bytes();
         let socket =
             CallSocket::open(Arc::clone(&member), server_public, Ceiling::default(), Some(&impairment)).unwrap();

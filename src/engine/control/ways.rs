@@ -18,8 +18,7 @@ impl Control {
     pub(super) fn enter_room(&mut self, room: [u8; 32], leaf: LeafIndex, peer: [u8; 32]) {
         let (Some(server), Some(key)) = (self.server.clone(), self.path_key.clone()) else { return };
         let (link, controller) = (self.config.link.clone(), self.config.adaptation.controller);
-        let link_watch = self.config.link_watch.clone();
-        let place = Place { server, room, leaf, key, peer, link, link_watch, controller };
+        let place = Place { server, room, leaf, key, peer, link, controller };
         self.paths += 1;
         self.policy = self.config.path.unwrap_or(PathPolicy::hiding(self.hide_address));
         match CallPath::enter(place, &self.media, PathEvents::new(self.paths, self.events.clone())) {
