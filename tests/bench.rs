@@ -3,8 +3,16 @@
 mod support;
 
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use support::{said, write_tone};
+use visavis::bench::call::{CallBench, Present};
+use visavis::bench::company::{Company, Who};
+use visavis::bench::report::CallReport;
+use visavis::engine::config::{Adaptation, EncoderChoice, SoundChoice, VideoChoice, VideoSettings};
+use visavis::net::PathPolicy;
+use visavis::sim::spec::parse;
+use visavis::ui::HudSize;
 
 fn bench(options: &[&str]) -> Output {
     bench_for("2", "160x96", options)
@@ -190,6 +198,36 @@ fn a_call_over_each_network_gives_one_table_a_document_and_a_page() {
     for cell in cells {
         let shown = cell["call"]["frames"]["presented"].as_u64().unwrap();
         assert!(html.contains(&format!("{shown} presented")), "{shown}");
+    }
+}
+
+#[test]
+fn who_joins_on_a_link_gets_a_part_of_it_and_the_call_goes_on() {
+    for who in [Who::Call, Who::Flow] {
+        let bench = CallBench {
+            one_way: true,
+            seconds: 9,
+            video: VideoSettings { encoder: EncoderChoice::Aom, bitrate_kbps: 600, ..VideoSettings::new(160, 96, 30) },
+            source: VideoChoice::Pattern,
+            microphone: SoundChoice::None,
+            speaker: SoundChoice::None,
+            path: PathPolicy::Direct,
+            link: Some(Arc::new(parse("delay=20ms,up.rate=1mbit,up.queue=100ms", |_| Err(String::new())).unwrap())),
+            company: Some(Company { who, after_s: 1 }),
+            adaptation: Adaptation::default(),
+            present: Present::Offscreen,
+            hud: HudSize::Off,
+            trace: false,
+            stop: Arc::default(),
+        };
+        let measured = bench.run(|_| {}).unwrap();
+        let company = CallReport::new(&bench, &measured).company.unwrap();
+        assert!(company.own_kbps > 50.0 && company.others_kbps > 50.0, "{company:?}");
+        assert!(company.own_kbps + company.others_kbps < 1_050.0, "{company:?}");
+        assert!(company.alone_ms.p50 >= 20.0 && company.beside_ms.p50 >= 20.0, "{company:?}");
+        if who == Who::Flow {
+            assert!(company.own_kbps + company.others_kbps > 800.0, "a flow leaves nothing unused: {company:?}");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
+use super::company::{Company, Guests, Joined, Who};
 use super::machine::{Meter, Spent};
 use super::pair::{Endpoint, Pair, PairError};
 use super::quality;
@@ -21,7 +22,7 @@ use crate::engine::config::{Adaptation, EncoderChoice, EngineConfig, SoundChoice
 use crate::engine::handle::{ActiveView, CallView, Command, FrameCounts, PathView, SendingView, SentFrame, Snapshot};
 use crate::media::{FrameId, PicturePool, Scaler, Stage, Stamps, Timestamp};
 use crate::net::PathPolicy;
-use crate::net::impair::Impairment;
+use crate::net::impair::{Impairment, Uplink};
 use crate::render::{Gpu, RenderError, UiFrame};
 use crate::sim::{LinkConfig, LinkRecord, LinkWatch};
 use crate::ui::{self, HudSize, Measuring, WindowError};
@@ -33,7 +34,7 @@ const DIRECT: Duration = Duration::from_secs(5);
 /// How long frames may still arrive when the source is off.
 const DRAIN: Duration = Duration::from_millis(400);
 /// How often figures are collected.
-const LOOK: Duration = Duration::from_millis(50);
+pub const LOOK: Duration = Duration::from_millis(50);
 
 /// What is to be measured.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct CallBench {
     pub path: PathPolicy,
     /// The caller's link, modelled.
     pub link: Option<Arc<LinkConfig>>,
+    /// Who shares that link, if there is one.
+    pub company: Option<Company>,
     /// How sending follows the path.
     pub adaptation: Adaptation,
     /// Where the pictures are shown.
@@ -126,6 +129,8 @@ pub struct Measured {
     pub round_trip_ms: Option<f32>,
     /// What the modelled link saw of the caller's packets.
     pub link: Option<LinkRecord>,
+    /// Who shared it, and what it saw of theirs.
+    pub company: Option<(Who, Joined)>,
     /// Pictures against their originals.
     pub quality: Option<Quality>,
     /// From the caller's microphone to the callee's speaker, where there were both.
@@ -147,13 +152,21 @@ impl CallBench {
 
     fn run_offscreen(&self, progress: impl Fn(u64)) -> Result<Measured, BenchError> {
         let gpu = Gpu::open()?;
-        let (mut pair, watch) = self.start()?;
+        let up = Arc::new(Uplink::default());
+        let (mut pair, watch) = self.start(Some(&up))?;
+        let begun = Arc::new(AtomicBool::new(false));
+        let invited = self.company.zip(self.link.as_ref());
+        let guests = invited.map(|(company, link)| Guests::invite(company, self, link, &up, Arc::clone(&begun)));
+        let guests = guests.transpose()?;
         let frames = self.seconds * u64::from(self.video.fps);
         let (far, sight) = Viewer::offscreen(&gpu, &mut pair.callee.handle, frames)?;
         // Both ways, both sides show.
         let near = self.near_viewer(&gpu, &mut pair)?;
         pair.talk(!self.one_way)?;
-        let measured = self.measure(&mut pair.caller, &mut pair.callee, &sight, &progress)?;
+        begun.store(true, Ordering::Release);
+        let measured = self.measure(&mut pair.caller, &mut pair.callee, &sight, &progress);
+        let company = guests.map(Guests::leave).transpose()?.flatten();
+        let measured = measured?;
         far.finish()?;
         if let Some((near, _)) = near {
             near.finish()?;
@@ -161,14 +174,14 @@ impl CallBench {
         pair.shutdown();
         let quality = self.compare(&measured.sent, &sight)?;
         let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
-        Ok(Measured { link: watch.map(|watch| watch.take()), quality, gpu, ..measured })
+        Ok(Measured { link: watch.map(|watch| watch.take()), company, quality, gpu, ..measured })
     }
 
     /// The window closes at the end. No picture is compared: it scales them.
     fn run_in_window(&self, progress: impl Fn(u64) + Send) -> Result<Measured, BenchError> {
         let gpu = Gpu::open()?;
         let name = (gpu.name().to_owned(), gpu.backend().to_owned());
-        let (mut pair, watch) = self.start()?;
+        let (mut pair, watch) = self.start(None)?;
         let near = self.near_viewer(&gpu, &mut pair)?;
         drop(gpu);
         let handle = pair.callee.handle.give_pictures();
@@ -203,10 +216,18 @@ impl CallBench {
         (!self.one_way).then(|| Viewer::offscreen(gpu, &mut pair.caller.handle, 0)).transpose()
     }
 
-    fn start(&self) -> Result<(Pair, Option<Arc<LinkWatch>>), BenchError> {
+    /// The two clients, and who watches the modelled link between them, whose sending direction may be shared.
+    fn start(&self, up: Option<&Arc<Uplink>>) -> Result<(Pair, Option<Arc<LinkWatch>>), BenchError> {
         let watch = self.link.as_ref().map(|_| Arc::new(LinkWatch::default()));
-        let link =
-            self.link.clone().map(|link| Impairment { watch: watch.clone(), ..Impairment::new(link, clock::now) });
+        let link = self.link.clone().map(|link| {
+            let (watch, shared) = (watch.clone(), up.cloned());
+            Impairment { watch, shared, ..Impairment::new(link, clock::now) }
+        });
+        Ok((self.pair(link)?, watch))
+    }
+
+    /// Two clients as they are wanted, over this link.
+    pub fn pair(&self, link: Option<Impairment>) -> Result<Pair, PairError> {
         let config = |source, microphone, speaker, link| EngineConfig {
             accept_strangers: false,
             video: self.video,
@@ -225,7 +246,7 @@ impl CallBench {
             // It encodes nothing, so it need not try encoders.
             answer.video.encoder = EncoderChoice::Aom;
         }
-        Ok((Pair::start(("caller", call), ("callee", answer))?, watch))
+        Pair::start(("caller", call), ("callee", answer))
     }
 
     /// Follows the pictures that `from` sends and `to` shows, and ends the call.
@@ -291,6 +312,7 @@ impl CallBench {
                 PathView::Reconnecting => None,
             },
             link: None,
+            company: None,
             quality: None,
             mouth_to_ear_ms: far.sound.counts.mouth_to_ear_ms,
             spent,

@@ -153,6 +153,17 @@ impl Timeline {
         (signal_delay(&sent, &shown, end_ms), signal_delay(&all, &shown, end_ms))
     }
 
+    /// Signal delay of the frames that were sent between two moments, of those after the warm-up.
+    #[must_use]
+    pub fn signal_delay_within(&self, measured: &Measured, from: Timestamp, until: Timestamp) -> Durations {
+        let from_ms = from.millis_since(self.zero).max(self.settled_ms());
+        let until_ms = until.min(self.ended).millis_since(self.zero);
+        let sent = measured.sent.iter().filter_map(|frame| captured(Some(&frame.stamps)));
+        let sent: Vec<f64> = sent.map(|at| at.millis_since(self.zero)).collect();
+        let sent: Vec<f64> = sent.into_iter().filter(|at| *at >= from_ms && *at < until_ms).collect();
+        signal_delay(&sent, &self.shown_ms(measured), self.ended.millis_since(self.zero))
+    }
+
     /// How much was used, after the warm-up. `encoder_kbps` is the rate that was asked of the encoder.
     #[must_use]
     pub fn used(&self, encoder_kbps: u32) -> Option<Used> {

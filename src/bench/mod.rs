@@ -1,6 +1,7 @@
 //! A whole call, measured through real sockets: latency, and what a bad network leaves of it.
 
 pub mod call;
+pub mod company;
 pub mod figures;
 pub mod html;
 pub mod machine;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::call::{CallBench, Measured, Present, WARM_UP};
+use super::company::CompanyFigures;
 use super::figures::{Freezes, LinkFigures, Overhead, Timeline, Used, freezes};
 use super::machine::Machine;
 use super::summary::{LEGS, Percentiles, legs, round};
@@ -53,6 +54,8 @@ pub struct CallReport {
     pub used: Option<Used>,
     /// What the modelled link saw.
     pub link: Option<LinkFigures>,
+    /// How it got on with whoever shared the link.
+    pub company: Option<CompanyFigures>,
     /// What was sent beside the pictures, in shares of their bytes.
     pub overhead: Option<Overhead>,
     /// Shown pictures against captured ones; nothing if the source cannot be repeated.
@@ -206,6 +209,7 @@ impl CallReport {
             bitrate_kbps: round(measured.caller.encoded_bytes as f64 * 8.0 / 1000.0 / bench.seconds.max(1) as f64),
             used: timeline.used(bench.video.bitrate_kbps),
             link: timeline.link_figures(measured),
+            company: CompanyFigures::new(&timeline, measured),
             overhead: Overhead::new(&measured.caller),
             quality: measured.quality,
             cpu_s_per_s: round(spent.cpu_s_per_s),

@@ -61,6 +61,7 @@ fn bench_call(arguments: &BenchCallArgs) -> Result<(), CliError> {
         speaker: arguments.speaker.clone(),
         path: arguments.path.into(),
         link: arguments.link.clone(),
+        company: None,
         adaptation: (&arguments.adaptation).into(),
         present: match arguments.present {
             PresentArg::Offscreen => Present::Offscreen,

@@ -82,7 +82,7 @@ fn matrix(arguments: &BenchNetworkArgs) -> Result<Vec<Run>, CliError> {
         let link = Arc::new(link(scenario, arguments.traces.as_deref())?);
         for (width, height) in arguments.size.iter().copied() {
             let mut video = VideoSettings::new(width, height, arguments.fps);
-            video.bitrate_kbps = arguments.bitrate.unwrap_or(video.bitrate_kbps);
+            video.bitrate_kbps = arguments.bitrate.or(scenario.bitrate_kbps).unwrap_or(video.bitrate_kbps);
             check_video("--source", &arguments.source, video)?;
             for encoder in arguments.encoder.iter().copied() {
                 video.encoder = encoder.into();

@@ -103,6 +103,7 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         speaker: SoundChoice::None,
         path: PathPolicy::Direct,
         link: None,
+        company: None,
         adaptation: Adaptation::default(),
         present: Present::Offscreen,
         hud: HudSize::Off,

@@ -343,6 +343,37 @@ mod tests {
         assert!((50..150).contains(&arrived.len()), "{}", arrived.len());
     }
 
+    /// Each of two sockets gets half of a direction that they share, and a whole one of its own.
+    #[tokio::test]
+    async fn sockets_that_share_a_direction_share_its_rate() {
+        let key = |number| SigningKey::from_bytes(&[number; 32]);
+        let link = Arc::new(spec::parse("up.rate=1mbit,up.queue=2s", |_| Err(String::new())).unwrap());
+        for (shared, least_ms) in [(None, 156), (Some(Arc::new(Uplink::default())), 312)] {
+            let begun = clock::now();
+            let mut waits = Vec::new();
+            for (own, peer) in [(1, 2), (3, 4)] {
+                let impairment =
+                    Impairment { shared: shared.clone(), ..Impairment::new(Arc::clone(&link), clock::now) };
+                let callee = open(own, peer, None);
+                let peer = key(own).verifying_key().to_bytes();
+                let own = Arc::new(key(own + 1));
+                let caller = CallSocket::open(own, peer, Ceiling::default(), Some(&impairment)).unwrap();
+                callee.listen(&AddressGrant::for_test()).unwrap();
+                let at = SocketAddr::from((Ipv4Addr::LOCALHOST, callee.endpoint().local_addr().unwrap().port()));
+                let accepting = callee.clone();
+                let accepted = tokio::spawn(async move { accepting.accept().await.unwrap().await.unwrap() });
+                let near = caller.dial(vec![at]).await.unwrap();
+                let far = accepted.await.unwrap();
+                waits.push((callee, caller, near, far));
+            }
+            let [(.., near, far), (.., other_near, other_far)] = &waits[..] else { unreachable!() };
+            let both = tokio::join!(numbers(near, far, 20, 1_000), numbers(other_near, other_far, 20, 1_000));
+            assert_eq!((both.0.0.len(), both.1.0.len()), (20, 20));
+            let longest = both.0.1.max(both.1.1);
+            assert!(longest >= Duration::from_millis(least_ms), "{longest:?} of {:?}", clock::now().since(begun));
+        }
+    }
+
     #[tokio::test]
     async fn a_link_that_changes_nothing_lets_everything_through_at_once() {
         let (_sockets, near, far) = connected("perfect").await;

@@ -81,6 +81,7 @@ fn described(scenario: &Scenario) -> Vec<(&'static str, String)> {
         ("queue", or_none(scenario.queue)),
         ("losses", or_none(scenario.loss)),
         ("on and off", or_none(scenario.outages)),
+        ("company", scenario.company.map_or_else(|| "none".to_owned(), |company| company.to_string())),
         ("seed", scenario.seed.to_string()),
         ("seconds", scenario.seconds.to_string()),
         ("as --link has it", scenario.link_text()),

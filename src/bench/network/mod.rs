@@ -76,6 +76,7 @@ impl Run {
             speaker: SoundChoice::None,
             path: PathPolicy::Direct,
             link: Some(Arc::clone(&self.link)),
+            company: self.scenario.company.filter(|company| company.after_s < self.seconds),
             adaptation: self.adaptation,
             present: Present::Offscreen,
             hud: HudSize::Off,

@@ -115,6 +115,7 @@ impl Cell {
             number(call.link.map(|link| link.standing_queue_ms.p95), 0),
             number(self.recovery.rate_back_s, 1),
             number(self.recovery.picture_back_s, 2),
+            number(call.company.map(|company| company.own_share * 100.0), 0),
         ]
     }
 
@@ -126,7 +127,7 @@ impl Cell {
 }
 
 /// The columns of the table: a short name, and what it means.
-pub const COLUMNS: [(&str, &str); 9] = [
+pub const COLUMNS: [(&str, &str); 10] = [
     ("delay ms", "signal delay p50 / p95: each frame that was sent is charged until the next that is shown"),
     ("of all", "the same of all pictures that were captured, skipped ones included, as the paper counts"),
     ("SSIM dB", "likeness of shown and captured luma; 10 is 0.9, 20 is 0.99"),
@@ -136,6 +137,7 @@ pub const COLUMNS: [(&str, &str); 9] = [
     ("queue ms", "standing queue p95: what a new picture finds in the link"),
     ("rate s", "from the restoring of the rate until 90 % of it are used"),
     ("picture s", "from the restoring of the link until a picture is shown that was taken after it"),
+    ("own %", "what the link carried of the call, of that and what it carried of whoever joined"),
 ];
 
 impl NetworkReport {

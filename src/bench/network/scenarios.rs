@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::targets::{Figure, Target};
+use crate::bench::company::{Company, Who};
 use crate::sim::LinkConfig;
 use crate::sim::spec::{SpecError, parse};
 
@@ -36,6 +37,10 @@ pub struct Scenario {
     pub loss: Option<&'static str>,
     /// When nothing passes.
     pub outages: Option<&'static str>,
+    /// Who joins on that link.
+    pub company: Option<Company>,
+    /// The encoder's highest rate in kilobits a second, where the size's usual one would not fill the link.
+    pub bitrate_kbps: Option<u32>,
     /// Of everything random.
     pub seed: u64,
     /// Length of the talk.
@@ -70,6 +75,8 @@ const PLAIN: Scenario = Scenario {
     queue: None,
     loss: None,
     outages: None,
+    company: None,
+    bitrate_kbps: None,
     seed: 1,
     seconds: 30,
     restored_s: None,
@@ -119,6 +126,28 @@ pub const SCENARIOS: &[Scenario] = &[
         seconds: 40,
         restored_s: Some(20),
         targets: &[at_most(Figure::PictureBack, 1.0), at_most(Figure::RateBack, 2.0)],
+        ..PLAIN
+    },
+    Scenario {
+        name: "two-calls",
+        what: "2 Mb/s, which a second call shares from 20 s on",
+        rate: Some(Service::Rate("2mbit")),
+        queue: Some("250ms"),
+        company: Some(Company { who: Who::Call, after_s: 20 }),
+        bitrate_kbps: Some(2_000),
+        seconds: 60,
+        targets: &[at_most(Figure::OwnShare, 0.6), at_most(Figure::OthersShare, 0.6)],
+        ..PLAIN
+    },
+    Scenario {
+        name: "bulk",
+        what: "2 Mb/s, which a QUIC connection with Cubic fills from 20 s on",
+        rate: Some(Service::Rate("2mbit")),
+        queue: Some("100ms"),
+        company: Some(Company { who: Who::Flow, after_s: 20 }),
+        bitrate_kbps: Some(2_000),
+        seconds: 60,
+        targets: &[at_most(Figure::OthersShare, 0.75), at_most(Figure::DelayBeside, 2.0)],
         ..PLAIN
     },
     Scenario {

@@ -23,6 +23,12 @@ pub enum Figure {
     PictureBack,
     /// 95 of 100, in milliseconds: one picture's time at 30 a second.
     StandingQueue,
+    /// What the link carried of this call, of that and what it carried of whoever joined.
+    OwnShare,
+    /// The rest of that.
+    OthersShare,
+    /// 95 of 100 delays beside whoever joined, in shares of the same before.
+    DelayBeside,
 }
 
 /// A limit.
@@ -67,6 +73,9 @@ impl Target {
             Figure::RateBack => recovery.rate_back_s,
             Figure::PictureBack => recovery.picture_back_s,
             Figure::StandingQueue => call.link.map(|link| link.standing_queue_ms.p95),
+            Figure::OwnShare => call.company.map(|company| company.own_share),
+            Figure::OthersShare => call.company.map(|company| 1.0 - company.own_share),
+            Figure::DelayBeside => call.company.map(|company| company.beside_ms.p95 / company.alone_ms.p95.max(1.0)),
         };
         let counts = self.figure != Figure::SignalDelay || used.is_some_and(|share| share >= LEAST_USED);
         Verdict { target: self, reached, met: counts && reached.is_some_and(|reached| reached <= self.limit) }
@@ -84,6 +93,9 @@ impl Figure {
             Self::RateBack => ("90 % of the rate back after", "s"),
             Self::PictureBack => ("picture back after", "s"),
             Self::StandingQueue => ("standing queue p95", "ms"),
+            Self::OwnShare => ("own share", "of the link"),
+            Self::OthersShare => ("the others' share", "of the link"),
+            Self::DelayBeside => ("signal delay p95 beside them", "times that alone"),
         }
     }
 }
