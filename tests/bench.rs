@@ -4,12 +4,18 @@ mod support;
 
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::time::Duration;
 
 use support::{said, write_tone};
 use visavis::bench::call::{CallBench, Present};
 use visavis::bench::company::{Company, Who};
+use visavis::bench::optical::run::hold;
+use visavis::bench::optical::target;
 use visavis::bench::report::CallReport;
+use visavis::capture::barcode::Label;
+use visavis::cli::Recorder;
 use visavis::engine::config::{Adaptation, EncoderChoice, SoundChoice, VideoChoice, VideoSettings};
+use visavis::media::{Colour, FrameId, PicturePool, Timestamp};
 use visavis::net::PathPolicy;
 use visavis::sim::spec::parse;
 use visavis::ui::HudSize;
@@ -70,6 +76,8 @@ fn the_figures_of_a_call_stand_under_their_names() {
     assert!(report["used"].is_null() && report["link"].is_null(), "nothing is known of a real link: {report}");
     assert!(report["frames"]["skipped"].is_u64() && report["frames"]["frozen_ms"].is_f64(), "{report}");
     assert!(report["audio"]["mouth_to_ear_ms"].is_null(), "nobody speaks: {report}");
+    let windows = &report["window_frames"];
+    assert!(windows["recorded"] == 0 && windows["none_because"].as_str().unwrap().contains("no window"), "{windows}");
 
     let html = std::fs::read_to_string(html).unwrap();
     check_document(&html);
@@ -309,6 +317,8 @@ fn the_window_is_measured_and_closes_by_itself() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(said(&output).contains("capture_to_gpu_done"), "{}", said(&output));
     assert_eq!(report["config"]["present"], "window");
+    assert_eq!(report["window_frames"]["none_because"], serde_json::Value::Null);
+    assert!(report["window_frames"]["causes"]["picture"].as_u64().unwrap() > 0, "{report}");
     let trace: serde_json::Value = serde_json::from_slice(&std::fs::read(trace).unwrap()).unwrap();
     let slices = |name: &str| {
         let events = trace["traceEvents"].as_array().unwrap().iter();
@@ -338,14 +348,105 @@ fn the_window_is_measured_and_closes_by_itself() {
     assert!(report["latency_ms"]["capture_to_gpu_done"]["p50"].as_f64().unwrap() > 0.0, "{report}");
 }
 
+/// A recording, 320 × 240 at 30 a second, of the window of `bench optical` as a camera a little off its middle sees it: first
+/// nothing for this many pictures, then four seconds of labels, which stand as long as the window's and have numbers from `first` on.
+fn write_recording(path: &std::path::Path, nothing: u32, first: u32) {
+    let mut pool = PicturePool::new(2);
+    let mut recorder = Recorder::create(path, 30).unwrap();
+    let (mut number, mut until) = (0, hold(0));
+    for picture in 0..nothing + 120 {
+        let mut seen = pool.acquire(320, 240, Colour::default()).unwrap();
+        for (plane, _) in seen.planes_mut() {
+            plane.fill(110);
+        }
+        if let Some(shown) = picture.checked_sub(nothing) {
+            while Duration::from_secs(1) * shown / 30 >= until {
+                number += 1;
+                until += hold(number);
+            }
+            let label = Label { id: FrameId(first + number), captured: Timestamp::from_nanos(1_000_000) };
+            let mut screen = pool.acquire(target::PICTURE.0, target::PICTURE.1, Colour::default()).unwrap();
+            target::draw(label, &mut screen);
+            let [(from, from_stride), ..] = screen.planes_mut();
+            let [(to, to_stride), ..] = seen.planes_mut();
+            for (y, row) in to.chunks_mut(to_stride).enumerate().skip(10).take(target::PICTURE.1 as usize * 2 / 5) {
+                for (x, sample) in row.iter_mut().enumerate().skip(20).take(target::PICTURE.0 as usize * 2 / 5) {
+                    *sample = 40 + from[(y - 10) * 5 / 2 * from_stride + (x - 20) * 5 / 2] / 2;
+                }
+            }
+        }
+        recorder.add(&pool.finish(seen)).unwrap();
+    }
+    recorder.finish().unwrap();
+}
+
+fn optical(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_visavis"));
+    command.env("VISAVIS_KEYRING", "off").args(["bench", "optical"]).args(arguments);
+    command
+}
+
+#[test]
+fn the_optical_test_reads_its_window_in_a_recording_and_says_that_this_is_no_light() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.y4m");
+    // What is behind the window by 0.6 s has to be measured so; a slow machine reads the recording slowly.
+    write_recording(&clip, 18, 0);
+    let output = optical(&["--source", clip.to_str().unwrap(), "--seconds", "3", "--json", "-"]).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        said(&output).contains("NO LIGHT: clip.y4m") && !said(&output).contains("glass to glass"),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(
+        (&report["light"], &report["source"], &report["to"]),
+        (&false.into(), &"file".into(), &"file_read".into())
+    );
+    assert!(report["samples"].as_u64().unwrap() >= 8, "{report}");
+    let [p50, p95] = ["p50", "p95"].map(|quantile| report["shown_to_seen_ms"][quantile].as_f64().unwrap());
+    assert!(p50 <= p95 && (300.0..5_000.0).contains(&p50), "{report}");
+    let interval = report["resolution_ms"]["camera_interval"].as_f64().unwrap();
+    assert!((25.0..200.0).contains(&interval), "{report}");
+    assert!(report["resolution_ms"]["window_frame"].as_f64().unwrap() > 0.0, "{report}");
+}
+
+#[test]
+fn where_the_optical_test_finds_nothing_it_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.y4m");
+    let words = |nothing: u32, first: u32, options: &[&str]| {
+        write_recording(&clip, nothing, first);
+        let output = optical(&[&["--source", clip.to_str().unwrap()], options].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        said(&output)
+    };
+    let none = words(300, 0, &["--wait", "6"]);
+    assert!(none.contains("in none of") && none.contains("point the camera at the window"), "{none}");
+    let foreign = words(3, 1_000_000, &["--seconds", "2"]);
+    assert!(foreign.contains("has not shown"), "{foreign}");
+    let missing = optical(&["--camera", "No Such Camera"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(4), "{}", said(&missing));
+    assert!(said(&missing).contains("camera") && said(&missing).contains("--source FILE.y4m"), "{}", said(&missing));
+    let mut blind = optical(&["--source", clip.to_str().unwrap()]);
+    let blind = blind.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap();
+    assert_eq!(blind.status.code(), Some(4), "{}", said(&blind));
+    assert!(said(&blind).contains("no display"), "{}", said(&blind));
+}
+
 #[test]
 fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
     let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("call.png");
+    let [picture, json, trace] = ["call.png", "demo.json", "trace.json"].map(|name| folder.path().join(name));
     let output = Command::new(env!("CARGO_BIN_EXE_visavis"))
         .env("VISAVIS_KEYRING", "off")
         .args(["demo", "--offscreen", "--seconds", "3", "--picture"])
         .arg(&picture)
+        .arg("--json")
+        .arg(&json)
+        .arg("--trace")
+        .arg(&trace)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", said(&output));
@@ -357,6 +458,15 @@ fn the_demonstration_without_a_screen_leaves_a_picture_and_figures() {
     let colours: std::collections::HashSet<[u8; 3]> =
         pixels.chunks_exact(4).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     assert!(colours.len() > 1000, "a call window with a picture in it has many colours, not {}", colours.len());
+
+    let read = |path| serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).unwrap()).unwrap();
+    let (windows, trace) = (&read(json)["window_frames"], read(trace));
+    assert!(windows["recorded"].as_u64().unwrap() >= 10 && windows["causes"]["picture"].is_u64(), "{windows}");
+    for part in ["layout", "triangles", "upload", "record", "window frame"] {
+        assert!(windows["parts_ms"][part]["p50"].as_f64().unwrap() > 0.0, "{part}: {windows}");
+    }
+    let drawn = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["name"] == "window frame");
+    assert_eq!(drawn.count() as u64, windows["recorded"].as_u64().unwrap(), "each of them is in the trace");
 }
 
 #[test]

@@ -191,11 +191,86 @@ fn a_frame_log_says_when_pictures_were_drawn_or_where_nothing_can_be_when_they_w
     }
 }
 
+/// A slice of a trace: process, thread, name, frame, beginning and end in microseconds.
+type Slice<'a> = (u64, u64, &'a str, u64, f64, f64);
+
+fn slices(trace: &serde_json::Value) -> Vec<Slice<'_>> {
+    let events = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["ph"] == "X");
+    let slice = |event: &'_ serde_json::Value| {
+        let number = |key: &str| event[key].as_u64().unwrap();
+        let (begin, length) = (event["ts"].as_f64().unwrap(), event["dur"].as_f64().unwrap());
+        (number("pid"), number("tid"), event["args"]["frame"].as_u64().unwrap(), begin, begin + length)
+    };
+    events
+        .map(|event| {
+            let (pid, tid, frame, begin, end) = slice(event);
+            (pid, tid, event["name"].as_str().unwrap(), frame, begin, end)
+        })
+        .collect()
+}
+
+#[test]
+fn a_trace_shows_the_frames_of_a_real_call_on_all_threads_and_both_machines_on_one_line_of_time() {
+    let bench = Bench::new();
+    let (a, b) = (bench.path("a.json"), bench.path("b.json"));
+    let bob = bench.answering("bob", &[&SILENT[..], &["--auto-accept", "--trace", &b]].concat());
+    let alice = bench.call("alice", "bob", &[&SILENT[..], &["--seconds", "3", "--trace", &a]].concat());
+    assert!(alice.status.success(), "{}", said(&alice));
+    assert!(bob.wait_with_output().unwrap().status.success());
+    let traces = ["a.json", "b.json"].map(|name| bench.stats(name));
+    for (trace, other) in [(&traces[0], &traces[1]), (&traces[1], &traces[0])] {
+        let about = &trace["otherData"];
+        let names = trace["traceEvents"].as_array().unwrap().iter().filter(|it| it["name"] == "thread_name");
+        let names: Vec<_> =
+            names.map(|it| (it["pid"].as_u64().unwrap(), it["args"]["name"].as_str().unwrap())).collect();
+        for thread in ["capture", "encode", "seal"] {
+            assert!([1, 2].iter().all(|pid| names.contains(&(*pid, thread))), "{thread}: {names:?}");
+        }
+        for thread in ["net", "open", "decode", "present", "gpu"] {
+            assert!(names.contains(&(1, thread)) && !names.contains(&(2, thread)), "{thread}: {names:?}");
+        }
+        // One machine: nothing is taken off the other program's times.
+        assert!(about["clock"].as_str().unwrap().contains("CLOCK_MONOTONIC"), "{about}");
+        assert_eq!(about["other_machines_clock"]["at_the_last_picture"]["same"], true, "{about}");
+        assert_eq!(about["frames_left_out"], serde_json::json!({ "sent": 0, "shown": 0 }));
+        assert!(about["window_frames"].as_str().unwrap().starts_with("none"), "{about}");
+
+        let all = slices(trace);
+        // A thread does one thing after the other.
+        let mut ends = std::collections::HashMap::new();
+        for (pid, tid, name, frame, begin, end) in &all {
+            let before = ends.insert((pid, tid), *end).unwrap_or_default();
+            assert!(*begin >= before - 0.002 && end > begin, "{name} of frame {frame} begins {begin}, before {before}");
+        }
+        let of = |frame: u64, receiving: bool| {
+            let mine = all.iter().filter(move |it| it.3 == frame && (it.0 == 1 && it.1 > 3 || it.0 == 2) == receiving);
+            mine.map(|it| (it.2, it.4, it.5)).collect::<Vec<_>>()
+        };
+        let sent = (0..400).filter(|frame| of(*frame, false).iter().any(|it| it.0 == "send")).count();
+        assert!(sent >= 60, "{sent} frames sent");
+        let whole = ["convert", "encode", "seal", "send", "receive", "open", "decode", "upload", "gpu"];
+        let shown: Vec<_> = (0..400).map(|frame| of(frame, true)).filter(|it| it.len() == whole.len()).collect();
+        assert!(shown.len() >= 30, "{} frames were followed from camera to GPU", shown.len());
+        for frame in &shown {
+            assert_eq!(frame.iter().map(|it| it.0).collect::<Vec<_>>(), whole);
+            assert!(frame.is_sorted_by(|one, next| one.1 <= next.1), "{frame:?}");
+        }
+        // What this machine says of the other's encoder is what the other says of it.
+        let theirs = slices(other);
+        let encoded = all.iter().filter(|it| it.0 == 2 && it.2 == "encode");
+        let same = encoded.filter(|it| {
+            let own = theirs.iter().find(|own| own.0 == 1 && own.2 == "encode" && own.3 == it.3);
+            own.is_some_and(|own| (own.4 - it.4).abs() < 5.0 && (own.5 - it.5).abs() < 5.0)
+        });
+        assert!(same.count() >= 30, "the two traces stand on one line of time");
+    }
+}
+
 #[test]
 fn what_cannot_be_written_is_said_before_anybody_is_rung() {
     let bench = Bench::new();
     let (bob, folder) = (bench.answering("bob", &["--auto-accept"]), bench.path("server"));
-    for option in ["--stats", "--frame-log", "--record", "--speaker"] {
+    for option in ["--stats", "--frame-log", "--trace", "--record", "--speaker"] {
         for bad in ["/no/such/folder/x.wav", folder.as_str()] {
             let mut alice = bench.choosy("call", "alice");
             let alice = alice.args(["bob@127.0.0.1", "--mic", "none", option, bad]).output().unwrap();
@@ -215,7 +290,7 @@ fn what_cannot_be_written_is_said_before_anybody_is_rung() {
 fn a_full_disk_is_named_with_its_file_and_the_figures_are_written_all_the_same() {
     let bench = Bench::new();
     let a = bench.path("a.json");
-    for option in ["--frame-log", "--record", "--speaker"] {
+    for option in ["--frame-log", "--trace", "--record", "--speaker"] {
         let bob = bench.answering("bob", &[&SILENT[..], &["--auto-accept"]].concat());
         let mut options = vec!["--mic", "none", "--seconds", "3", "--stats", &a, option, "/dev/full"];
         if option != "--speaker" {

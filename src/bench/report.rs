@@ -11,6 +11,7 @@ use super::company::CompanyFigures;
 use super::figures::{Freezes, LinkFigures, Overhead, Timeline, Used, freezes};
 use super::machine::Machine;
 use super::summary::{LEGS, Percentiles, legs, round};
+use super::window_frames::{WHOLE, WindowFrames};
 use crate::engine::config::{Adaptation, EncoderChoice, VideoChoice};
 use crate::engine::handle::{PathView, SendingView};
 use crate::media::{FrameId, STAGES, Stage, Stamps};
@@ -70,6 +71,9 @@ pub struct CallReport {
     pub own_mb: f64,
     /// What was heard.
     pub audio: Audio,
+    /// The frames of the window in which the pictures were shown; offscreen there are none, since each picture is drawn by
+    /// itself, except in the demonstration, which draws the whole window there.
+    pub window_frames: WindowFrames,
 }
 
 /// What the callee heard of the caller.
@@ -217,6 +221,13 @@ impl CallReport {
             rss_mb: round(spent.rss_mib),
             own_mb: round(spent.own_mib),
             audio: Audio { mouth_to_ear_ms: measured.mouth_to_ear_ms.map(|millis| round(millis.into())) },
+            window_frames: match (&measured.ui_frames[..], bench.present) {
+                ([], Present::Offscreen) => {
+                    WindowFrames::none("offscreen each picture is drawn by itself, in no window")
+                }
+                ([], Present::Window) => WindowFrames::none("not recorded: ask for a trace"),
+                (frames, _) => WindowFrames::of(frames),
+            },
         }
     }
 
@@ -321,6 +332,13 @@ impl fmt::Display for CallReport {
              held back: encoder {}, decoder {}; frozen {frozen_ms} ms in {} freezes",
             self.depth_frames.encoder, self.depth_frames.decoder, self.freezes.count
         )?;
+        if let Some(Percentiles { p50, p95, .. }) = self.window_frames.parts_ms.get(WHOLE) {
+            let WindowFrames { recorded, draw_calls_at_most, .. } = &self.window_frames;
+            writeln!(
+                f,
+                "{recorded} frames of the window, {p50:.2} ms p50, {p95:.2} ms p95, {draw_calls_at_most} draw calls at most"
+            )?;
+        }
         self.write_link(f)?;
         write!(f, "{:.0} kb/s", self.bitrate_kbps)?;
         if let Some(Quality { psnr_y, ssim_y, ssim_y_db, pictures }) = &self.quality {

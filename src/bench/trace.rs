@@ -1,5 +1,6 @@
-//! `bench call --trace`: the way of every frame as one Chrome trace, which Perfetto and chrome://tracing show: a track for
-//! each thread of sender and receiver, a slice for each stage, and an arrow from slice to slice of the same frame. Where they
+//! The way of every frame as one Chrome trace, which Perfetto and chrome://tracing show: a track for each thread of sender and
+//! receiver, a slice for each stage, and an arrow from slice to slice of the same frame. `bench call --trace` has both sides
+//! from one process; `call --trace` one side, and the other as far as it tells (`cli::tracer`). Where they
 //! were shown in a window, its own frames stand on the same line of time: what each part of them took, why they were drawn,
 //! which picture they showed, and how long the GPU took by its own clock. That clock has no place on this line: such a slice
 //! has its true length and ends where the GPU's completion was seen.
@@ -8,33 +9,29 @@
 //! ledger knows only when a frame was handed to a thread, its slice begins when the thread was done with the one before.
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::call::Measured;
+use super::window_frames::{PARTS, WHOLE};
 use crate::engine::handle::SentFrame;
 use crate::media::{FrameId, Stage, Stamps, Timestamp};
 use crate::render::UiFrame;
 
-/// Most frames in a trace, the last ones: ten minutes at 30 a second. More than some hundred thousand slices are beyond
-/// what the viewers hold.
+/// Most frames of one direction in a trace, the last ones: ten minutes at 30 a second. More than some hundred thousand slices
+/// are beyond what the viewers hold.
 pub const MOST_FRAMES: usize = 18_000;
 
-/// The threads of the two sides.
-const TRACKS: [Track; 10] = [
-    Track { side: Side::Sender, thread: "capture" },
-    Track { side: Side::Sender, thread: "encode" },
-    Track { side: Side::Sender, thread: "seal" },
-    Track { side: Side::Receiver, thread: "net" },
-    Track { side: Side::Receiver, thread: "open" },
-    Track { side: Side::Receiver, thread: "decode" },
-    Track { side: Side::Receiver, thread: "present" },
-    Track { side: Side::Receiver, thread: "gpu" },
-    Track { side: Side::Receiver, thread: "window" },
-    Track { side: Side::Receiver, thread: "gpu timer" },
-];
+/// The threads that a frame passes: first the sender's, then the receiver's, then those of the window's own frames.
+const THREADS: [&str; 10] =
+    ["capture", "encode", "seal", "net", "open", "decode", "present", "gpu", "window", "gpu timer"];
+/// Those of who sends.
+pub const SENDING: Range<usize> = 0..3;
+/// Those of who shows, without a window.
+pub const SHOWING: Range<usize> = 3..8;
 /// Those of the window's own frames.
 const WINDOW: usize = 8;
 const GPU_TIMER: usize = 9;
@@ -55,33 +52,40 @@ const SLICES: [Slice; 11] = [
     Slice { name: "upload and gpu", track: 7, from: Stage::UploadStart, to: Stage::GpuDone },
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Sender,
-    Receiver,
+/// Who has threads: a process, as the viewers group them.
+#[derive(Clone, Copy)]
+pub struct Party {
+    /// Its number in the trace.
+    pub pid: usize,
+    /// Its name there.
+    pub name: &'static str,
 }
 
-impl Side {
-    const fn pid(self) -> usize {
-        match self {
-            Self::Sender => 1,
-            Self::Receiver => 2,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Sender => "caller, who sends",
-            Self::Receiver => "callee, who shows",
-        }
-    }
+/// Frames that go from one party to another.
+#[derive(Clone, Copy)]
+pub struct Way {
+    /// What its slices and arrows are called as a whole; frames of two ways may have the same numbers.
+    pub name: &'static str,
+    /// Who sends them.
+    pub sender: Party,
+    /// Who shows them.
+    pub receiver: Party,
 }
 
-struct Track {
-    side: Side,
-    thread: &'static str,
+/// A frame with all its times on one clock.
+#[derive(Clone, Copy, Debug)]
+pub struct TracedFrame {
+    /// Its number on its way.
+    pub id: FrameId,
+    /// Number of the picture at its source, where that is known.
+    pub picture: Option<FrameId>,
+    /// When it passed which stage, on this machine's clock.
+    pub stamps: Stamps,
+    /// How far off the sender's times may be, if they are of another clock.
+    pub clock_error: Option<Duration>,
 }
 
+/// A part of a frame's way, on a thread.
 struct Slice {
     name: &'static str,
     track: usize,
@@ -111,6 +115,10 @@ struct Event {
     args: Option<Value>,
 }
 
+/// The parties of a bench.
+const SENDER: Party = Party { pid: 1, name: "who sends" };
+const RECEIVER: Party = Party { pid: 2, name: "who shows" };
+
 /// Writes the trace of a run.
 pub fn write_trace(measured: &Measured, out: &mut impl Write) -> io::Result<()> {
     write(&measured.sent, &measured.shown, &measured.ui_frames, out)
@@ -124,107 +132,137 @@ fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let left_out = sent.len().saturating_sub(MOST_FRAMES);
-    let about = json!({ "version": crate::VERSION, "clock": "CLOCK_MONOTONIC", "frames_left_out": left_out });
-    write!(out, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":[")?;
-    let names = [Side::Sender, Side::Receiver].map(|side| named("process_name", side.pid(), 0, side.name()));
-    let threads = TRACKS.iter().enumerate().map(|(tid, it)| named("thread_name", it.side.pid(), tid + 1, it.thread));
-    for (number, name) in names.into_iter().chain(threads).enumerate() {
-        write!(out, "{}\n{name}", if number > 0 { "," } else { "" })?;
-    }
-    let mut busy_until = [Timestamp::ZERO; TRACKS.len()];
+    let ui_left_out = ui_frames.len().saturating_sub(MOST_FRAMES);
+    let about = json!({ "frames_left_out": left_out, "window_frames_left_out": ui_left_out });
+    let parties = [(SENDER, SENDING), (RECEIVER, SHOWING.start..THREADS.len())];
+    let mut trace = TraceWriter::begin(out, about, &parties)?;
     let mut shown = shown.iter().peekable();
-    for frame in &sent[left_out..] {
+    let frames = sent[left_out..].iter().map(|frame| {
         while shown.next_if(|(id, _)| *id < frame.id).is_some() {}
-        let shown = shown.next_if(|(id, _)| *id == frame.id).map(|(_, stamps)| stamps);
-        write_frame(frame, shown, &mut busy_until, out)?;
+        let mut stamps = frame.stamps;
+        if let Some((_, there)) = shown.next_if(|(id, _)| *id == frame.id) {
+            stamps.add(there);
+        }
+        TracedFrame { id: frame.id, picture: Some(frame.picture), stamps, clock_error: None }
+    });
+    trace.frames(Way { name: "frame", sender: SENDER, receiver: RECEIVER }, frames)?;
+    trace.window(RECEIVER, &ui_frames[ui_left_out..])?;
+    trace.finish()
+}
+
+/// A trace that is being written.
+pub struct TraceWriter<'a, W: Write> {
+    out: &'a mut W,
+}
+
+impl<'a, W: Write> TraceWriter<'a, W> {
+    /// Begins with what there is to say `about` the whole, an object, and with the parties and their threads.
+    pub fn begin(out: &'a mut W, about: Value, parties: &[(Party, Range<usize>)]) -> io::Result<Self> {
+        let mut all = Map::from_iter([
+            ("version".to_owned(), crate::VERSION.into()),
+            ("clock".to_owned(), "monotonic clock of this machine (CLOCK_MONOTONIC on Unix), microseconds".into()),
+        ]);
+        if let Value::Object(about) = about {
+            all.extend(about);
+        }
+        let all = Value::Object(all);
+        write!(out, "{{\"displayTimeUnit\":\"ms\",\"otherData\":{all},\"traceEvents\":[")?;
+        let processes = parties.iter().map(|(party, _)| named("process_name", party.pid, 0, party.name));
+        let threads = parties.iter().flat_map(|(party, threads)| {
+            threads.clone().map(|track| named("thread_name", party.pid, track + 1, THREADS[track]))
+        });
+        for (number, name) in processes.chain(threads).enumerate() {
+            write!(out, "{}\n{name}", if number > 0 { "," } else { "" })?;
+        }
+        Ok(Self { out })
     }
-    let mut timer_until = Timestamp::ZERO;
-    for frame in &ui_frames[ui_frames.len().saturating_sub(MOST_FRAMES)..] {
-        write_ui_frame(frame, &mut timer_until, out)?;
+
+    /// Adds the frames of a way, in the order of their numbers.
+    pub fn frames(&mut self, way: Way, frames: impl IntoIterator<Item = TracedFrame>) -> io::Result<()> {
+        let mut busy_until = [Timestamp::ZERO; THREADS.len()];
+        frames.into_iter().try_for_each(|frame| self.frame(way, &frame, &mut busy_until))
     }
-    writeln!(out, "\n]}}")?;
-    out.flush()
+
+    /// Adds the frames of the window of a party.
+    pub fn window(&mut self, party: Party, frames: &[UiFrame]) -> io::Result<()> {
+        let mut timer_until = Timestamp::ZERO;
+        frames.iter().try_for_each(|frame| self.ui_frame(party, frame, &mut timer_until))
+    }
+
+    /// Nothing more comes.
+    pub fn finish(self) -> io::Result<()> {
+        writeln!(self.out, "\n]}}")?;
+        self.out.flush()
+    }
+
+    fn frame(&mut self, way: Way, frame: &TracedFrame, busy_until: &mut [Timestamp; THREADS.len()]) -> io::Result<()> {
+        let is_submitted = frame.stamps.get(Stage::Submitted).is_some();
+        let slices: Vec<_> = SLICES
+            .iter()
+            .filter(|slice| !(is_submitted && slice.from == Stage::UploadStart && slice.to != Stage::Submitted))
+            .filter_map(|slice| Some((slice, frame.stamps.get(slice.from)?, frame.stamps.get(slice.to)?)))
+            .collect();
+        for (number, (slice, from, to)) in slices.iter().enumerate() {
+            let busy_until = &mut busy_until[slice.track];
+            let from = (*from).max(*busy_until);
+            // An arrow needs a slice that is not empty.
+            *busy_until = (*to).max(from + Duration::from_nanos(1));
+            let is_sending = SENDING.contains(&slice.track);
+            let pid = if is_sending { way.sender.pid } else { way.receiver.pid };
+            let (tid, ts) = (slice.track + 1, micros(from));
+            let mut args = json!({ "frame": frame.id.0, "picture": frame.picture.map(|picture| picture.0) });
+            if let Some(error) = frame.clock_error.filter(|_| is_sending) {
+                args["clock_error_ms"] = (error.as_secs_f64() * 1_000.0).into();
+            }
+            let dur = busy_until.since(from).as_nanos() as f64 / 1_000.0;
+            let event = Event { cat: way.name, pid, tid, ts, ..Event::default() };
+            self.event(&Event { ph: "X", name: slice.name, dur: Some(dur), args: Some(args), ..event })?;
+            let ph = match number {
+                _ if slices.len() == 1 => continue,
+                0 => "s",
+                number if number + 1 == slices.len() => "f",
+                _ => "t",
+            };
+            let (id, bp) = (Some(frame.id.0), (ph == "f").then_some("e"));
+            self.event(&Event { ph, name: way.name, cat: way.name, pid, tid, ts, id, bp, ..Event::default() })?;
+        }
+        Ok(())
+    }
+
+    /// A frame of the window as a slice with its parts in it.
+    fn ui_frame(&mut self, party: Party, frame: &UiFrame, timer_until: &mut Timestamp) -> io::Result<()> {
+        let args = json!({
+            "ui_frame": frame.number,
+            "causes": frame.causes.names().collect::<Vec<_>>(),
+            "frame": frame.shown.map(|id| id.0),
+            "draw_calls_at_most": frame.draw_calls,
+            "gpu_ms": frame.gpu.map(|took| took.as_secs_f64() * 1_000.0),
+        });
+        let mut slice = |name, track: usize, from: Timestamp, to: Timestamp, args| {
+            let (tid, ts) = (track + 1, micros(from));
+            let dur = Some(to.since(from).as_nanos() as f64 / 1_000.0);
+            self.event(&Event { ph: "X", name, cat: "window", pid: party.pid, tid, ts, dur, args, ..Event::default() })
+        };
+        slice(WHOLE, WINDOW, frame.began, frame.handed_over, Some(args))?;
+        for part in PARTS.iter().filter(|part| part.name != WHOLE) {
+            if let Some((from, to)) = part.span(frame).filter(|(from, to)| to > from) {
+                slice(part.name, WINDOW, from, to, None)?;
+            }
+        }
+        let Some(took) = frame.gpu.filter(|_| frame.gpu_done != Timestamp::ZERO) else { return Ok(()) };
+        let from = (frame.gpu_done - took).max(*timer_until);
+        *timer_until = frame.gpu_done.max(from);
+        slice("pass", GPU_TIMER, from, *timer_until, Some(json!({ "ui_frame": frame.number })))
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.out.write_all(b",\n")?;
+        Ok(serde_json::to_writer(&mut *self.out, event)?)
+    }
 }
 
 fn named(what: &str, pid: usize, tid: usize, name: &str) -> Value {
     json!({ "ph": "M", "name": what, "pid": pid, "tid": tid, "args": { "name": name } })
-}
-
-fn write_frame(
-    frame: &SentFrame,
-    shown: Option<&Stamps>,
-    busy_until: &mut [Timestamp; TRACKS.len()],
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let passed = |slice: &Slice| {
-        let stamps = if TRACKS[slice.track].side == Side::Sender { Some(&frame.stamps) } else { shown };
-        Some((stamps?.get(slice.from)?, stamps?.get(slice.to)?))
-    };
-    let is_submitted = shown.is_some_and(|stamps| stamps.get(Stage::Submitted).is_some());
-    let slices: Vec<_> = SLICES
-        .iter()
-        .filter(|slice| !(is_submitted && slice.from == Stage::UploadStart && slice.to != Stage::Submitted))
-        .filter_map(|slice| Some((slice, passed(slice)?)))
-        .collect();
-    for (number, (slice, (from, to))) in slices.iter().enumerate() {
-        let busy_until = &mut busy_until[slice.track];
-        let from = (*from).max(*busy_until);
-        // An arrow needs a slice that is not empty.
-        *busy_until = (*to).max(from + Duration::from_nanos(1));
-        let (pid, tid, ts) = (TRACKS[slice.track].side.pid(), slice.track + 1, micros(from));
-        let args = json!({ "frame": frame.id.0, "picture": frame.picture.0 });
-        let dur = busy_until.since(from).as_nanos() as f64 / 1_000.0;
-        let event = Event { cat: "frame", pid, tid, ts, ..Event::default() };
-        write_event(&Event { ph: "X", name: slice.name, dur: Some(dur), args: Some(args), ..event }, out)?;
-        let ph = match number {
-            _ if slices.len() == 1 => continue,
-            0 => "s",
-            number if number + 1 == slices.len() => "f",
-            _ => "t",
-        };
-        let (id, bp) = (Some(frame.id.0), (ph == "f").then_some("e"));
-        write_event(&Event { ph, name: "frame", cat: "frame", pid, tid, ts, id, bp, ..Event::default() }, out)?;
-    }
-    Ok(())
-}
-
-/// A frame of the window as a slice with its parts in it.
-fn write_ui_frame(frame: &UiFrame, timer_until: &mut Timestamp, out: &mut impl Write) -> io::Result<()> {
-    let parts = [
-        ("layout", frame.began, frame.laid_out),
-        ("triangles", frame.laid_out, frame.tessellated),
-        ("upload", frame.tessellated, frame.uploaded),
-        ("acquire", frame.uploaded, frame.acquired),
-        ("record", frame.acquired, frame.recorded),
-        ("submit and present", frame.recorded, frame.handed_over),
-    ];
-    let args = json!({
-        "ui_frame": frame.number,
-        "causes": frame.causes.names().collect::<Vec<_>>(),
-        "frame": frame.shown.map(|id| id.0),
-        "draw_calls_at_most": frame.draw_calls,
-        "gpu_ms": frame.gpu.map(|took| took.as_secs_f64() * 1_000.0),
-    });
-    let mut slice = |name, track: usize, from: Timestamp, to: Timestamp, args| {
-        let (pid, tid, ts) = (TRACKS[track].side.pid(), track + 1, micros(from));
-        let dur = Some(to.since(from).as_nanos() as f64 / 1_000.0);
-        write_event(&Event { ph: "X", name, cat: "window", pid, tid, ts, dur, args, ..Event::default() }, out)
-    };
-    slice("window frame", WINDOW, frame.began, frame.handed_over, Some(args))?;
-    for (name, from, to) in parts {
-        if from != Timestamp::ZERO && to > from {
-            slice(name, WINDOW, from, to, None)?;
-        }
-    }
-    let Some(took) = frame.gpu.filter(|_| frame.gpu_done != Timestamp::ZERO) else { return Ok(()) };
-    let from = (frame.gpu_done - took).max(*timer_until);
-    *timer_until = frame.gpu_done.max(from);
-    slice("pass", GPU_TIMER, from, *timer_until, Some(json!({ "ui_frame": frame.number })))
-}
-
-fn write_event(event: &Event, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(b",\n")?;
-    Ok(serde_json::to_writer(out, event)?)
 }
 
 fn micros(at: Timestamp) -> f64 {
@@ -277,7 +315,7 @@ mod tests {
         assert_eq!(names(1), ["convert", "encode", "seal", "send"]);
         let whole = ["convert", "encode", "seal", "send", "receive", "open", "decode", "upload", "gpu"];
         assert_eq!((names(0), names(2)), (whole.to_vec(), whole.to_vec()));
-        assert_eq!(events(&trace, "M").len(), 2 + TRACKS.len());
+        assert_eq!(events(&trace, "M").len(), 2 + THREADS.len());
         let arrows = |phase| events(&trace, phase).iter().filter(|arrow| arrow["id"] == 2).count();
         assert_eq!((arrows("s"), arrows("t"), arrows("f")), (1, 7, 1));
     }
@@ -301,7 +339,7 @@ mod tests {
             (frame.id, stamps)
         });
         let trace = trace(&frames, &shown.collect::<Vec<_>>());
-        let mut ends = [0.0; TRACKS.len() + 1];
+        let mut ends = [0.0; THREADS.len() + 1];
         for slice in events(&trace, "X") {
             let [from, length] = ["ts", "dur"].map(|key| slice[key].as_f64().unwrap());
             let end = &mut ends[slice["tid"].as_u64().unwrap() as usize];

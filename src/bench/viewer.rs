@@ -30,7 +30,7 @@ pub struct Sight {
     pub shown: Receiver<(FrameId, Stamps)>,
     /// Some of the pictures.
     pub kept: Receiver<VideoFrame>,
-    /// Each frame of the window, where there is one and they are asked for.
+    /// Each frame of the window, where there is one and they are recorded.
     pub frames: Receiver<UiFrame>,
 }
 
@@ -79,8 +79,8 @@ impl Viewer {
         Ok((Self { stop, snap: Arc::default(), bell, thread }, Sight { shown, kept, frames: sync_channel(1).1 }))
     }
 
-    /// Shows the whole call window offscreen, `width` × `height` pixels large. No picture is kept for comparison: the
-    /// window scales them.
+    /// Shows the whole call window offscreen, `width` × `height` pixels large, and records its frames. No picture is kept for
+    /// comparison: the window scales them.
     pub fn call_window(
         gpu: &Gpu,
         handle: &mut EngineHandle,
@@ -96,7 +96,7 @@ impl Viewer {
             let (stop, snap, bell) = (Arc::clone(&stop), Arc::clone(&snap), Arc::clone(&bell));
             Builder::new().name("window".into()).spawn(move || {
                 let mut app = App::new(window.context(), handle, &painter);
-                app.measure(Measuring { observer, with_frames: false, hud: HudSize::Off });
+                app.measure(Measuring { observer, with_frames: true, hud: HudSize::Off });
                 draw_window(window, app, &bell, &stop, &snap)
             })?
         };

@@ -12,7 +12,7 @@ const COLUMNS: usize = 32;
 /// Rows of cells.
 const ROWS: usize = 3;
 /// Bytes of the label: id, time, CRC.
-const BYTES: usize = COLUMNS * ROWS / 8;
+pub const BYTES: usize = COLUMNS * ROWS / 8;
 /// Exclusive-ored onto the bytes before drawing.
 const MASK: [u8; BYTES] = [0xA5, 0x3C, 0x96, 0x69, 0x5A, 0xC3, 0x0F, 0xB4, 0x4B, 0xD2, 0x2D, 0x99];
 /// Luma of a zero.
@@ -104,7 +104,9 @@ pub fn read_with(width: u32, height: u32, lightness: impl Fn(u32, u32) -> u8) ->
     decode(bytes)
 }
 
-fn encode(label: Label) -> [u8; BYTES] {
+/// The bits of a label, row by row from the left, most significant first.
+#[must_use]
+pub fn encode(label: Label) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
     bytes[..4].copy_from_slice(&label.id.0.to_be_bytes());
     bytes[4..10].copy_from_slice(&label.captured.as_micros().to_be_bytes()[2..]);
@@ -116,7 +118,9 @@ fn encode(label: Label) -> [u8; BYTES] {
     bytes
 }
 
-fn decode(mut bytes: [u8; BYTES]) -> Option<Label> {
+/// What these bits say, if their check sum fits.
+#[must_use]
+pub fn decode(mut bytes: [u8; BYTES]) -> Option<Label> {
     for (byte, mask) in bytes.iter_mut().zip(MASK) {
         *byte ^= mask;
     }

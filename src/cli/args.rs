@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod network;
+mod optical;
 mod profile;
 
 use std::ffi::OsStr;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use adaptation::AdaptationArgs;
 pub use network::BenchNetworkArgs;
+pub use optical::BenchOpticalArgs;
 pub use profile::ProfileArgs;
 
 use super::link::parse_link;
@@ -147,6 +149,11 @@ pub struct MediaArgs {
     /// `capture_to_present_ms,clock_offset_ms,clock_error_ms`: how long it took, by the peer's clock as far as that is known.
     #[arg(long, value_name = "FILE")]
     pub frame_log: Option<PathBuf>,
+    /// Every frame on the threads it passes, for Perfetto or chrome://tracing (JSON): own frames until they have left, the peer's
+    /// from their arrival to the GPU's completion (they are drawn offscreen for that), and before it what the peer's machine
+    /// tells, by the measured offset of its clock. The last ten minutes.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
     /// Write what is shown to a y4m file.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -279,6 +286,9 @@ pub struct DemoArgs {
     /// Figures of the offscreen call as JSON; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Every frame of the offscreen call, and of its window, on the threads it passes: for Perfetto or chrome://tracing (JSON).
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 /// What can be done about an account.
@@ -378,6 +388,9 @@ pub enum BenchCommand {
     Network(Box<BenchNetworkArgs>),
     /// Bringing a picture to the GPU and drawing it: planes by two ways of uploading against ready-made RGBA.
     Render(BenchRenderArgs),
+    /// Glass to glass: opens a window with a barcode and the camera, which is to be pointed at it, and gives the time from the
+    /// window's hand-over to the camera's picture. A laptop's own camera sees the screen in a mirror.
+    Optical(BenchOpticalArgs),
 }
 
 /// Options of `bench call`.

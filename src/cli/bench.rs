@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{BenchCallArgs, BenchCommand, BenchRenderArgs, HudArg, PresentArg};
 use super::bench_network::bench_network;
+use super::bench_optical::bench_optical;
 use super::checks::{check_apart, check_outputs, check_sound, check_video};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
@@ -29,6 +30,7 @@ pub fn bench(command: &BenchCommand) -> Result<(), CliError> {
         BenchCommand::Call(arguments) => bench_call(arguments),
         BenchCommand::Network(arguments) => bench_network(arguments),
         BenchCommand::Render(arguments) => bench_render(arguments),
+        BenchCommand::Optical(arguments) => bench_optical(arguments),
     }
 }
 
@@ -117,7 +119,11 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<(), CliError> {
     write_file(path, |out| out.write_all(text.as_bytes()))
 }
 
-fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), CliError> {
+/// Writes a file by a function.
+pub(super) fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<(), CliError> {
     let written = File::create(path).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;

@@ -169,7 +169,12 @@ fn start(
     accept_strangers: bool,
     interrupt: &Interrupt,
 ) -> Result<Side, CliError> {
-    let outputs = [("--frame-log", &media.frame_log), ("--record", &media.record), ("--stats", &media.stats)];
+    let outputs = [
+        ("--frame-log", &media.frame_log),
+        ("--trace", &media.trace),
+        ("--record", &media.record),
+        ("--stats", &media.stats),
+    ];
     let outputs = outputs.map(|(option, path)| (option, path.as_deref()));
     check_outputs(outputs)?;
     check_sound(media.mic.as_ref(), media.speaker.as_ref())?;

@@ -12,9 +12,10 @@ use super::checks::{check_apart, check_outputs};
 use super::exit::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::{bench, output};
-use crate::bench::call::{CallBench, Present};
+use crate::bench::call::{CallBench, Measured, Present};
 use crate::bench::pair::{Endpoint, Pair, PairError};
 use crate::bench::report::CallReport;
+use crate::bench::trace::write_trace;
 use crate::bench::viewer::Viewer;
 use crate::call::UserConsent;
 use crate::capture::camera::CameraSystem;
@@ -37,7 +38,11 @@ const MELODY_HZ: [f32; 4] = [440.0, 554.37, 659.26, 880.0];
 pub fn demo(arguments: &DemoArgs) -> Result<(), CliError> {
     let is_offscreen = arguments.offscreen || !has_screen();
     if is_offscreen {
-        let outputs = [("--picture", Some(arguments.picture.as_path())), ("--json", arguments.json.as_deref())];
+        let outputs = [
+            ("--picture", Some(arguments.picture.as_path())),
+            ("--json", arguments.json.as_deref()),
+            ("--trace", arguments.trace.as_deref()),
+        ];
         check_outputs(outputs)?;
         check_apart(&[], &outputs)?;
     }
@@ -107,7 +112,7 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
         adaptation: Adaptation::default(),
         present: Present::Offscreen,
         hud: HudSize::Off,
-        trace: false,
+        trace: true,
         stop: Interrupt::watch(|| {})?.switch(),
     };
     eprintln!("No screen: the call window is drawn offscreen for {} seconds.", arguments.seconds);
@@ -128,10 +133,14 @@ fn offscreen(arguments: &DemoArgs, mirror: EngineConfig) -> Result<(), CliError>
     let photograph = viewer.finish().map_err(bench::explain)?;
     pair.shutdown();
     let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
-    let report = CallReport::new(&bench, &crate::bench::call::Measured { gpu, ..measured });
+    let measured = Measured { gpu, ..measured };
+    let report = CallReport::new(&bench, &measured);
     output::tell(&report.to_string(), arguments.json.as_deref())?;
     if let Some(path) = &arguments.json {
         output::write_json(path, &report)?;
+    }
+    if let Some(path) = &arguments.trace {
+        bench::write_file(path, |out| write_trace(&measured, out))?;
     }
     let photograph = photograph.ok_or_else(|| CliError::failure("the call window was not drawn"))?;
     photograph.save_png(&arguments.picture).map_err(CliError::failure)?;

@@ -5,6 +5,7 @@ mod account_devices;
 mod args;
 mod bench;
 mod bench_network;
+mod bench_optical;
 mod call;
 mod checks;
 mod contact;
@@ -21,6 +22,7 @@ mod passphrase;
 mod profile;
 mod recorder;
 mod terminal;
+mod tracer;
 mod window;
 mod witness;
 

@@ -37,15 +37,25 @@ pub struct OneWayStats {
     clock: Option<Clock>,
 }
 
-/// The peer's clock against ours.
+/// The peer's clock against ours, as documents say it.
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Clock {
+pub struct Clock {
     /// Both are programs on one machine: nothing is taken off.
     same: bool,
     /// Theirs less ours.
     offset_ms: f64,
     /// The truth is no further away than this, whatever the two ways are like.
     error_ms: f64,
+}
+
+impl From<ClockOffset> for Clock {
+    fn from(clock: ClockOffset) -> Self {
+        Self {
+            same: clock.is_one_clock(),
+            offset_ms: clock.ahead_ns as f64 / 1e6,
+            error_ms: clock.error.as_secs_f64() * 1_000.0,
+        }
+    }
 }
 
 impl OneWay {
@@ -76,11 +86,7 @@ impl OneWay {
             boundary: self.boundary.map(Stage::name),
             capture_to_boundary: some(&self.whole),
             stages: legs.filter_map(|(leg, durations)| Some((leg.name, some(durations)?))).collect(),
-            clock: self.clock.map(|clock| Clock {
-                same: clock.is_one_clock(),
-                offset_ms: clock.ahead_ns as f64 / 1e6,
-                error_ms: clock.error.as_secs_f64() * 1_000.0,
-            }),
+            clock: self.clock.map(Clock::from),
         }
     }
 

@@ -4,6 +4,7 @@ mod action;
 mod app;
 mod hud;
 pub mod icons;
+mod picture_window;
 mod push_to_talk;
 mod screens;
 mod shortcuts;
@@ -13,5 +14,6 @@ mod window;
 
 pub use app::{App, Measuring, Observer, Seen};
 pub use hud::HudSize;
+pub use picture_window::{Presented, show_pictures};
 pub use widgets::qr_reader::read as read_qr;
 pub use window::{WindowError, run};

@@ -1,5 +1,6 @@
 //! The real window around [`App`]: opens it, and says in words why it does not open.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,22 +40,31 @@ pub enum WindowError {
 /// Opens the window and stays until it is closed, by the person or, when the window is woken after `closing` was set, by
 /// itself. It is measured if somebody wants that.
 pub fn run(handle: EngineHandle, measuring: Option<Measuring>, closing: Arc<AtomicBool>) -> Result<(), WindowError> {
-    let options = NativeOptions {
-        viewport: ViewportBuilder::default()
-            .with_title("Visavis")
-            .with_app_id("visavis")
-            .with_inner_size(SIZE)
-            .with_min_inner_size(LEAST),
-        wgpu_options: window_configuration(),
-        ..NativeOptions::default()
-    };
-    let create = |cc: &CreationContext<'_>| {
+    open("Visavis", SIZE, LEAST, |cc| {
         let state = cc.wgpu_render_state.as_ref().ok_or("the window has no GPU")?;
         let mut app = App::new(&cc.egui_ctx, handle, &VideoPainter::of_window(state)?);
         if let Some(measuring) = measuring {
             app.measure(measuring);
         }
-        Ok(Box::new(Window { app, closing }) as Box<dyn eframe::App>)
+        Ok(Box::new(Window { app, closing }))
+    })
+}
+
+/// Opens a window with a title, a size and a least size in points, and stays until it is closed.
+pub(super) fn open<'app>(
+    title: &str,
+    size: [f32; 2],
+    least: [f32; 2],
+    create: impl FnOnce(&CreationContext<'_>) -> Result<Box<dyn eframe::App + 'app>, Box<dyn Error + Send + Sync>> + 'app,
+) -> Result<(), WindowError> {
+    let options = NativeOptions {
+        viewport: ViewportBuilder::default()
+            .with_title(title)
+            .with_app_id("visavis")
+            .with_inner_size(size)
+            .with_min_inner_size(least),
+        wgpu_options: window_configuration(),
+        ..NativeOptions::default()
     };
     eframe::run_native("visavis", options, Box::new(create)).map_err(|error| match error {
         eframe::Error::Wgpu(error) => WindowError::NoGpu(error.to_string()),
