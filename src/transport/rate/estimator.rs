@@ -80,8 +80,20 @@ pub struct Estimator {
     /// Packets that arrived and that were lost in each report of the last second, and the bytes that arrived.
     reports: VecDeque<(Timestamp, usize, usize, usize)>,
     updated: Option<Timestamp>,
-    foreign_since: Option<Timestamp>,
+    foreign: Option<Foreign>,
     cut: Timestamp,
+}
+
+/// A queue that seems to be one of others.
+#[derive(Clone, Copy, Debug)]
+struct Foreign {
+    /// Since when, and when last.
+    since: Timestamp,
+    seen: Timestamp,
+    /// The rate before it.
+    before_bps: f64,
+    /// It has lasted for long enough.
+    sure: bool,
 }
 
 impl Estimator {
@@ -101,7 +113,7 @@ impl Estimator {
             capacity: None,
             reports: VecDeque::new(),
             updated: None,
-            foreign_since: None,
+            foreign: None,
             cut: Timestamp::ZERO,
         }
     }
@@ -170,7 +182,7 @@ impl Estimator {
     /// Whether the queue is one that others fill.
     #[must_use]
     pub fn is_beside_others(&self) -> bool {
-        self.foreign_since.zip(self.updated).is_some_and(|(since, now)| now.since(since) > FOREIGN)
+        self.foreign.is_some_and(|foreign| foreign.sure)
     }
 
     /// Entries in all that is kept of reports.
@@ -214,7 +226,7 @@ impl Estimator {
         let few = capacity.zip(arriving).is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
         // After a gap in the reports little arrived because little passed.
         let is_foreign = is_waiting && few && elapsed_s < GAP_S;
-        self.foreign_since = is_foreign.then(|| self.foreign_since.unwrap_or(now));
+        self.look_for_others(is_foreign, now);
         let elapsed_s = elapsed_s.min(GAP_S);
 
         if self.is_beside_others() {
@@ -236,6 +248,26 @@ impl Estimator {
             self.target_bps = self.target_bps.min(passing_bps);
         }
         self.target_bps = self.target_bps.clamp(self.limits.min_bps, self.limits.max_bps);
+    }
+
+    /// Others are believed in when their queue has stood without a break, and until it has been gone for as long: it has breaks
+    /// then, since they make room after a loss. What was given up before it was known to be theirs is taken back.
+    fn look_for_others(&mut self, is_foreign: bool, now: Timestamp) {
+        match &mut self.foreign {
+            None if is_foreign => {
+                let before_bps = self.target_bps;
+                self.foreign = Some(Foreign { since: now, seen: now, before_bps, sure: false });
+            }
+            Some(foreign) if is_foreign => {
+                foreign.seen = now;
+                if !foreign.sure && now.since(foreign.since) > FOREIGN {
+                    foreign.sure = true;
+                    self.target_bps = self.target_bps.max(foreign.before_bps * BESIDE_CUT);
+                }
+            }
+            Some(foreign) if !foreign.sure || now.since(foreign.seen) > FOREIGN => self.foreign = None,
+            _ => {}
+        }
     }
 
     fn growth_bps(&self, capacity: Option<f64>, elapsed_s: f64) -> f64 {

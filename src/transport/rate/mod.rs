@@ -139,7 +139,8 @@ impl RateController {
         self.sent.forget();
         self.heard = false;
         self.silent_at = None;
-        self.interruption = None;
+        // A way that is left since it stopped says no more about the rate than a link that does.
+        self.interruption = self.interruption.filter(|interruption| interruption.ended.is_none());
     }
 
     /// When a report will be missed.

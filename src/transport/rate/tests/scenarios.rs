@@ -97,9 +97,16 @@ fn a_link_that_stops_holds_little_and_is_found_again() {
 
 #[test]
 fn a_silence_makes_pictures_no_smaller_but_a_link_that_comes_back_slower_does() {
-    for (rate, least_bps, most_bps) in [("2mbit", 1.7e6, 2e6), ("2mbit/15s:500kbit", 1.7e6, 0.55e6)] {
+    for (rate, changes_path, least_bps, most_bps) in
+        [("2mbit", false, 1.7e6, 2e6), ("2mbit/15s:500kbit", false, 1.7e6, 0.55e6), ("2mbit", true, 1.7e6, 2e6)]
+    {
         let text = format!("up.rate={rate},delay=20ms,up.blackout=10s+10s");
         let mut world = World::new(&link(&text), vec![Call::starting(start())]);
+        world.run_until(after(15.0));
+        if changes_path {
+            // To one that has stopped as well.
+            world.calls[0].controller.handle_path();
+        }
         world.run_until(after(30.0));
         let prospects = &world.calls[0].prospects;
         let silent = prospects.iter().filter(|(at, _)| *at > after(9.0) && *at < after(20.0));
