@@ -10,6 +10,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use super::company::{Company, Guests, Joined, Who};
+use super::ledger;
 use super::machine::{Meter, Spent};
 use super::pair::{Endpoint, Pair, PairError};
 use super::quality;
@@ -137,6 +138,8 @@ pub struct Measured {
     pub mouth_to_ear_ms: Option<f32>,
     /// What it cost after the warm-up.
     pub spent: Spent,
+    /// What following a frame takes by itself.
+    pub ledger: Duration,
     /// Name and interface of the GPU.
     pub gpu: (String, String),
 }
@@ -316,6 +319,7 @@ impl CallBench {
             quality: None,
             mouth_to_ear_ms: far.sound.counts.mouth_to_ear_ms,
             spent,
+            ledger: ledger::cost(),
             gpu: Default::default(),
         })
     }

@@ -4,6 +4,7 @@ pub mod call;
 pub mod company;
 pub mod figures;
 pub mod html;
+pub mod ledger;
 pub mod machine;
 pub mod network;
 pub mod optical;

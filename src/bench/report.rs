@@ -69,6 +69,8 @@ pub struct CallReport {
     pub rss_mb: f64,
     /// The part of it that is data; the rest are pages of programs and libraries.
     pub own_mb: f64,
+    /// What following a frame took by itself: stamps at all stages and the records' way to the bench, in microseconds.
+    pub ledger_us_per_frame: f64,
     /// What was heard.
     pub audio: Audio,
     /// The frames of the window in which the pictures were shown; offscreen there are none, since each picture is drawn by
@@ -220,6 +222,7 @@ impl CallReport {
             cpu_s_per_s_by_thread: by_thread.filter(|(_, cpu)| *cpu > 0.0).collect(),
             rss_mb: round(spent.rss_mib),
             own_mb: round(spent.own_mib),
+            ledger_us_per_frame: round(measured.ledger.as_secs_f64() * 1e6),
             audio: Audio { mouth_to_ear_ms: measured.mouth_to_ear_ms.map(|millis| round(millis.into())) },
             window_frames: match (&measured.ui_frames[..], bench.present) {
                 ([], Present::Offscreen) => {
@@ -352,8 +355,9 @@ impl fmt::Display for CallReport {
         }
         writeln!(
             f,
-            "; processor {:.2} s per second, memory {:.0} MiB, {:.0} of it data (two clients and server)",
-            self.cpu_s_per_s, self.rss_mb, self.own_mb
+            "; processor {:.2} s per second, memory {:.0} MiB, {:.0} of it data (two clients and server); following a frame \
+             {:.1} µs",
+            self.cpu_s_per_s, self.rss_mb, self.own_mb, self.ledger_us_per_frame
         )
     }
 }

@@ -64,6 +64,8 @@ pub(super) fn open<'app>(
             .with_inner_size(size)
             .with_min_inner_size(least),
         wgpu_options: window_configuration(),
+        // There are no gradients that it could smooth, and it is worked out for every sample.
+        dithering: false,
         ..NativeOptions::default()
     };
     eframe::run_native("visavis", options, Box::new(create)).map_err(|error| match error {

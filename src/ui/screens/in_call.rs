@@ -14,6 +14,7 @@ use super::ended::clock_duration;
 use super::safety::{self, safety_ui};
 use crate::engine::handle::{ActiveView, DeviceState, PathView, Snapshot};
 use crate::media::Timestamp;
+use crate::render::fit::Placement;
 use crate::render::{Fit, VideoLook, VideoView};
 use crate::ui::action::Action;
 use crate::ui::hud::{Figures, full_ui};
@@ -189,18 +190,38 @@ fn strong(words: &str, colour: egui::Color32) -> RichText {
 }
 
 fn remote_ui(ui: &mut Ui, area: Rect, view: &ActiveView, remote: &VideoView) {
-    ui.painter().rect_filled(area, 0.0, glass::CANVAS);
     if let (true, Some(size)) = (view.peer_camera_on, remote.picture_size()) {
         let brightness = if view.path == PathView::Reconnecting { DIMMED } else { 1.0 };
-        remote.paint(ui.painter(), area, VideoLook { fit: fit(size, area), brightness, ..VideoLook::default() });
+        let fit = fit(size, area);
+        let rect = [area.left(), area.top(), area.right(), area.bottom()];
+        let [left, top, right, bottom] = Placement::new(size, rect, fit, false).place;
+        for bar in around(area, Rect::from_min_max(pos2(left, top), pos2(right, bottom))) {
+            ui.painter().rect_filled(bar, 0.0, glass::CANVAS);
+        }
+        remote.paint(ui.painter(), area, VideoLook { fit, brightness, ..VideoLook::default() });
         return;
     }
+    ui.painter().rect_filled(area, 0.0, glass::CANVAS);
     let centre = area.center() - vec2(0.0, space(8));
     avatar::paint(ui.painter(), centre, super::ringing::AVATAR, &view.peer.handle, &view.peer.name);
     let words = if view.peer_camera_on { "Waiting for the first picture…" } else { "Their camera is off" };
     let below = pos2(area.center().x, centre.y + super::ringing::AVATAR / 2.0 + space(5));
     let place = Rect::from_center_size(below, vec2(area.width() - space(8), space(6)));
     ui.place(place, egui::Label::new(RichText::new(words).color(glass::WEAK)));
+}
+
+/// What is not covered by a picture in the middle of an area, and a point below its edges. A whole window of canvas beneath it
+/// would cost a rasteriser a third of the frame's time.
+fn around(area: Rect, picture: Rect) -> impl Iterator<Item = Rect> {
+    let inner = picture.shrink(1.0);
+    let bars = [
+        Rect::from_min_max(area.min, pos2(area.right(), inner.top())),
+        Rect::from_min_max(pos2(area.left(), inner.bottom()), area.max),
+        Rect::from_min_max(area.min, pos2(inner.left(), area.bottom())),
+        Rect::from_min_max(pos2(inner.right(), area.top()), area.max),
+    ];
+    let is_seen = move |bar: &Rect| bar.width().min(bar.height()) > 1.0;
+    bars.into_iter().filter(is_seen)
 }
 
 /// Fills the window where little of the picture is lost by it, and shows all of the picture where much would be.
@@ -302,6 +323,19 @@ mod tests {
     use super::*;
     use crate::engine::handle::Peer;
     use crate::render::{Gpu, VideoPainter};
+
+    #[test]
+    fn canvas_is_drawn_where_no_picture_is() {
+        let area = Rect::from_min_max(pos2(10.0, 20.0), pos2(110.0, 220.0));
+        assert_eq!(around(area, area).count(), 0, "a picture that fills it leaves nothing");
+        let picture = Rect::from_min_max(pos2(10.0, 60.0), pos2(110.0, 180.0));
+        let bars: Vec<_> = around(area, picture).collect();
+        for y in 20..220 {
+            let place = pos2(50.0, y as f32 + 0.5);
+            assert!(picture.contains(place) || bars.iter().any(|bar| bar.contains(place)), "{place}");
+        }
+        assert!(bars.iter().all(|bar| bar.intersect(picture).height() <= 1.0), "{bars:?}");
+    }
 
     #[test]
     fn a_little_is_cut_off_but_never_much() {
