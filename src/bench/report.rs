@@ -12,7 +12,7 @@ use super::figures::{Freezes, LinkFigures, Overhead, Timeline, Used, freezes};
 use super::machine::Machine;
 use super::summary::{LEGS, Percentiles, legs, round};
 use super::window_frames::{WHOLE, WindowFrames};
-use crate::engine::config::{Adaptation, EncoderChoice, VideoChoice};
+use crate::engine::config::{Adaptation, VideoChoice};
 use crate::engine::handle::{PathView, SendingView};
 use crate::media::{FrameId, STAGES, Stage, Stamps};
 use crate::net::PathPolicy;
@@ -280,11 +280,7 @@ impl Config {
                 VideoChoice::Device(_) => "device".into(),
                 VideoChoice::None => "none".into(),
             },
-            encoder: match bench.video.encoder {
-                EncoderChoice::Auto => "auto",
-                EncoderChoice::Aom => "aom",
-                EncoderChoice::Rav1e => "rav1e",
-            },
+            encoder: bench.video.encoder.name(),
             bitrate_kbps: bench.video.bitrate_kbps,
             path: if bench.path == PathPolicy::Direct { "direct" } else { "relay" },
             link: bench.link.as_ref().map(|link| link.name.clone()),

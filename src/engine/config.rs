@@ -126,6 +126,18 @@ pub enum EncoderChoice {
     Rav1e,
 }
 
+impl EncoderChoice {
+    /// Its name on the command line and in documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Aom => "aom",
+            Self::Rav1e => "rav1e",
+        }
+    }
+}
+
 /// How pictures are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoSettings {

@@ -15,7 +15,7 @@ use super::call::{BenchError, CallBench, Present};
 use super::figures::Timeline;
 use super::html;
 use super::report::{CallReport, left_out};
-use crate::engine::config::{Adaptation, EncoderChoice, SoundChoice, VideoChoice, VideoSettings};
+use crate::engine::config::{Adaptation, SoundChoice, VideoChoice, VideoSettings};
 use crate::net::PathPolicy;
 use crate::net::ceiling::ControllerChoice;
 use crate::sim::LinkConfig;
@@ -105,7 +105,7 @@ impl Run {
     #[must_use]
     pub fn title(&self) -> String {
         let VideoSettings { width, height, .. } = self.video;
-        let mut parts = vec![format!("{} {width}x{height} {}", self.scenario.name, self.encoder())];
+        let mut parts = vec![format!("{} {width}x{height} {}", self.scenario.name, self.video.encoder.name())];
         if self.adaptation.controller != ControllerChoice::Ours {
             parts.push(format!("controller {}", self.adaptation.controller.name()));
         }
@@ -123,16 +123,6 @@ impl Run {
     #[must_use]
     pub const fn is_shortened(&self) -> bool {
         self.seconds < self.scenario.seconds
-    }
-
-    /// Name of the encoder that was asked for.
-    #[must_use]
-    pub const fn encoder(&self) -> &'static str {
-        match self.video.encoder {
-            EncoderChoice::Auto => "auto",
-            EncoderChoice::Aom => "aom",
-            EncoderChoice::Rav1e => "rav1e",
-        }
     }
 
     fn broken(&self, why: &str) -> Done {

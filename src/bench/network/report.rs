@@ -83,7 +83,7 @@ impl Cell {
             scenario: run.scenario.name,
             link: run.scenario.link_text(),
             size: (run.video.width, run.video.height),
-            encoder: run.encoder(),
+            encoder: run.video.encoder.name(),
             controller,
             without,
             seconds: run.seconds,

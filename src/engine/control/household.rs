@@ -2,10 +2,9 @@
 
 use super::Control;
 use crate::crypto::chain::DeviceCard;
-use crate::crypto::identity::ephemeral_key;
 use crate::crypto::letter::{self, CallId, Content, Pass};
+use crate::engine::clock;
 use crate::engine::household::{Compare, Message, portions};
-use crate::engine::{clock, session};
 
 impl Control {
     /// Tells the other devices of the account what has been decided on this one since the last time. Cheap if nothing was.
@@ -67,10 +66,7 @@ impl Control {
 
     /// Letters within the account: they ring nobody and are no calls.
     fn write_to_devices(&mut self, to: &[DeviceCard], messages: &[Vec<u8>]) {
-        let (Some(identity), Some(server), Some(leave)) = (&self.identity, &self.server, self.door.contacts_token())
-        else {
-            return;
-        };
+        let (Some(identity), Some(leave)) = (&self.identity, self.door.contacts_token()) else { return };
         let now = clock::unix_now();
         let write = |card: &DeviceCard, message: &Vec<u8>| {
             let (call, content) = (CallId([0; 16]), Content::Household(message.clone()));
@@ -79,11 +75,8 @@ impl Control {
         };
         let envelopes = to.iter().flat_map(|card| messages.iter().filter_map(move |message| write(card, message)));
         let envelopes: Vec<_> = envelopes.collect();
-        if envelopes.is_empty() {
-            return;
+        if !envelopes.is_empty() {
+            self.post(envelopes, leave, None);
         }
-        let key = ephemeral_key(&mut rand::rng());
-        while self.deliveries.try_join_next().is_some() {}
-        self.deliveries.spawn(session::deliver(server.clone(), key, envelopes, leave, None, self.events.clone()));
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::{clock, session};
 use crate::media::Timestamp;
 use crate::net::client::ConnectError;
 use crate::wire::address::Handle;
+use crate::wire::signal::DeviceId;
 use crate::wire::token::Token;
 
 /// Callers with a token, and contacts whose key is not known, who are looked up at one time; one more is not rung for.
@@ -55,7 +56,7 @@ pub(super) struct Letters {
 impl Control {
     /// Seals a letter to each of these devices of `handle` and sends them off.
     pub(super) fn write_letters(&mut self, to: &[DeviceCard], handle: &str, call: CallId, content: &Content) {
-        let (Some(identity), Some(server)) = (&self.identity, self.server.clone()) else { return };
+        let Some(identity) = &self.identity else { return };
         let mut rng = rand::rng();
         let now = clock::unix_now();
         let is_invitation = matches!(content, Content::Invitation { .. });
@@ -77,8 +78,13 @@ impl Control {
             envelope.ok().map(|envelope| (card.signing, envelope))
         };
         let envelopes: Vec<_> = to.iter().filter_map(write).collect();
-        let invitation = is_invitation.then_some(call);
-        let key = ephemeral_key(&mut rng);
+        self.post(envelopes, shown, is_invitation.then_some(call));
+    }
+
+    /// Sends envelopes off under a key of their own, showing a token; what becomes of an `invitation` is reported.
+    pub(super) fn post(&mut self, envelopes: Vec<(DeviceId, Vec<u8>)>, shown: Token, invitation: Option<CallId>) {
+        let Some(server) = self.server.clone() else { return };
+        let key = ephemeral_key(&mut rand::rng());
         while self.deliveries.try_join_next().is_some() {}
         self.deliveries.spawn(session::deliver(server, key, envelopes, shown, invitation, self.events.clone()));
     }

@@ -116,7 +116,7 @@ impl Control {
     /// Sends the new device what it needs: the chain, with the proof, and what the devices hold in common.
     fn hand_over(&mut self, code: &LinkCode) {
         self.share();
-        let (Some(identity), Some(server)) = (&self.identity, self.server.clone()) else { return };
+        let Some(identity) = &self.identity else { return };
         let proof = code.proof(&identity.root());
         let now = clock::unix_now();
         let write = |household: Vec<u8>| {
@@ -126,10 +126,8 @@ impl Control {
             envelope.ok().map(|envelope| (link_address(&code.card.signing), envelope))
         };
         let envelopes: Vec<_> = self.household.everything().into_iter().filter_map(write).collect();
-        let key = crate::crypto::identity::ephemeral_key(&mut rand::rng());
         // The address to which they go is a secret: it needs no leave beside it.
-        let none = Token::random(&mut rand::rng());
-        self.deliveries.spawn(session::deliver(server, key, envelopes, none, None, self.events.clone()));
+        self.post(envelopes, Token::random(&mut rand::rng()), None);
     }
 
     /// An envelope for the new device that waits: from whoever has seen its code, and only once.
