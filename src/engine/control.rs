@@ -9,6 +9,7 @@ mod events;
 mod household;
 mod letters;
 mod linking;
+mod media;
 mod numbering;
 mod people;
 mod settings;
@@ -49,8 +50,8 @@ use super::secret::Secret;
 use super::seen::Seen;
 use super::session::{self, Announcements, Event, Events};
 use super::sound::{Ringer, SoundCheck};
-use super::topology::{CallIo, CallThreads, Ends, start_call};
-use crate::call::{CaptureGrant, KEYFRAME_PAUSE, Machine, Outcome, State};
+use super::topology::{CallThreads, Ends};
+use crate::call::{KEYFRAME_PAUSE, Machine, Outcome, State};
 use crate::capture::camera::CameraSystem;
 use crate::capture::camera::native::NativeCameras;
 use crate::crypto::identity::{Identity, ephemeral_key};
@@ -459,66 +460,6 @@ impl Control {
 }
 
 impl Control {
-    /// Tells the call which frames went out and came in: before each of its beats, which have to name all that were sent before
-    /// the peer's last beat.
-    fn tell_marks(&mut self) {
-        if let (Some(threads), Some(machine)) = (&mut self.threads, &mut self.machine) {
-            threads.tell_marks(machine);
-        }
-    }
-
-    fn start_media(&mut self, grant: CaptureGrant) {
-        self.stop_preview();
-        let Some(ends) = self.ends.take() else {
-            self.tell_threads_died();
-            if let Some(machine) = &mut self.machine {
-                machine.hang_up(clock::now());
-            }
-            return;
-        };
-        // No echo of the bell reaches the microphone.
-        self.ringer = None;
-        self.speaker_on = true;
-        let source = self.video_source();
-        let io = CallIo {
-            source,
-            on: self.switches,
-            cameras: Arc::clone(&self.cameras),
-            video: self.config.video,
-            encoder: encoder::choose(&self.config.video, &self.trials),
-            microphone: self.microphone(),
-            raw_microphone: self.config.raw_microphone,
-            adaptation: self.config.adaptation,
-            speaker: self.speaker(),
-            ends,
-            opens: Arc::clone(&self.opens),
-            runtime: self.media.clone(),
-        };
-        match start_call(grant, io) {
-            Ok(threads) => {
-                self.threads = Some(threads);
-                self.connect_media();
-            }
-            Err(error) => {
-                self.tell(&error.to_string());
-                if let Some(machine) = &mut self.machine {
-                    machine.hang_up(clock::now());
-                }
-            }
-        }
-    }
-
-    fn set_switches(&mut self, microphone: bool, camera: bool) {
-        self.switches = (microphone, camera);
-        if let Some(threads) = &self.threads {
-            threads.switches.microphone.store(microphone, Ordering::Release);
-            threads.switches.camera.store(camera, Ordering::Release);
-        }
-        if let Some(machine) = &mut self.machine {
-            machine.set_switches(microphone, camera);
-        }
-    }
-
     /// Whether something runs whose state changes by itself.
     const fn is_to_be_looked_at(&self) -> bool {
         self.path.is_some() || self.preview.is_some() || self.sound_check.is_running()

@@ -4,8 +4,7 @@
 mod account;
 
 use super::*;
-use crate::call::AddressGrant;
-use crate::call::{State, UserConsent};
+use crate::call::{AddressGrant, CaptureGrant, State, UserConsent};
 use crate::crypto::chain::MAX_HEAD_AGE_S;
 use crate::crypto::letter::{self, CallId, Content, Opened, Pass};
 use crate::engine::session::PathEvent;
