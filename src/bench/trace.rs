@@ -2,8 +2,8 @@
 //! receiver, a slice for each stage, and an arrow from slice to slice of the same frame. `bench call --trace` has both sides
 //! from one process; `call --trace` one side, and the other as far as it tells (`cli::tracer`). Where they
 //! were shown in a window, its own frames stand on the same line of time: what each part of them took, why they were drawn,
-//! which picture they showed, and how long the GPU took by its own clock. That clock has no place on this line: such a slice
-//! has its true length and ends where the GPU's completion was seen.
+//! which picture they showed. How long the GPU took by its own clock is a track too. That clock has no place on this line: such a
+//! slice has its true length and ends where the GPU's completion was seen.
 //!
 //! Times are microseconds of `CLOCK_MONOTONIC`, as in the frame logs. A thread does one thing at a time: where the
 //! ledger knows only when a frame was handed to a thread, its slice begins when the thread was done with the one before.
@@ -25,16 +25,17 @@ use crate::render::UiFrame;
 /// are beyond what the viewers hold.
 pub const MOST_FRAMES: usize = 18_000;
 
-/// The threads that a frame passes: first the sender's, then the receiver's, then those of the window's own frames.
+/// The threads that a frame passes: first the sender's, then the receiver's, then that of the window's own frames.
 const THREADS: [&str; 10] =
-    ["capture", "encode", "seal", "net", "open", "decode", "present", "gpu", "window", "gpu timer"];
+    ["capture", "encode", "seal", "net", "open", "decode", "present", "gpu", "gpu timer", "window"];
 /// Those of who sends.
 pub const SENDING: Range<usize> = 0..3;
 /// Those of who shows, without a window.
-pub const SHOWING: Range<usize> = 3..8;
-/// Those of the window's own frames.
-const WINDOW: usize = 8;
-const GPU_TIMER: usize = 9;
+pub const SHOWING: Range<usize> = 3..9;
+/// The GPU by its own clock.
+const GPU_TIMER: usize = 8;
+/// That of the window's own frames.
+const WINDOW: usize = 9;
 
 /// The stages in order, each on a track. What a window's toolkit submits has no time of its own: there the hand-over
 /// ends the drawing, and the GPU's slice begins with the upload.
@@ -83,6 +84,8 @@ pub struct TracedFrame {
     pub stamps: Stamps,
     /// How far off the sender's times may be, if they are of another clock.
     pub clock_error: Option<Duration>,
+    /// What the GPU took for it by its own clock, where that was read.
+    pub gpu: Option<Duration>,
 }
 
 /// A part of a frame's way, on a thread.
@@ -143,7 +146,7 @@ fn write(
         if let Some((_, there)) = shown.next_if(|(id, _)| *id == frame.id) {
             stamps.add(there);
         }
-        TracedFrame { id: frame.id, picture: Some(frame.picture), stamps, clock_error: None }
+        TracedFrame { id: frame.id, picture: Some(frame.picture), stamps, clock_error: None, gpu: None }
     });
     trace.frames(Way { name: "frame", sender: SENDER, receiver: RECEIVER }, frames)?;
     trace.window(RECEIVER, &ui_frames[ui_left_out..])?;
@@ -226,7 +229,26 @@ impl<'a, W: Write> TraceWriter<'a, W> {
             let (id, bp) = (Some(frame.id.0), (ph == "f").then_some("e"));
             self.event(&Event { ph, name: way.name, cat: way.name, pid, tid, ts, id, bp, ..Event::default() })?;
         }
-        Ok(())
+        let (Some(took), Some(done)) = (frame.gpu, frame.stamps.get(Stage::GpuDone)) else { return Ok(()) };
+        let args = json!({ "frame": frame.id.0 });
+        self.pass(way.name, way.receiver.pid, took, done, &mut busy_until[GPU_TIMER], args)
+    }
+
+    /// What the GPU took by its own clock, which ends where its completion was seen.
+    fn pass(
+        &mut self,
+        cat: &'static str,
+        pid: usize,
+        took: Duration,
+        done: Timestamp,
+        busy_until: &mut Timestamp,
+        args: Value,
+    ) -> io::Result<()> {
+        let from = (done - took).max(*busy_until);
+        *busy_until = done.max(from);
+        let dur = Some(busy_until.since(from).as_nanos() as f64 / 1_000.0);
+        let (tid, ts, args) = (GPU_TIMER + 1, micros(from), Some(args));
+        self.event(&Event { ph: "X", name: "pass", cat, pid, tid, ts, dur, args, ..Event::default() })
     }
 
     /// A frame of the window as a slice with its parts in it.
@@ -250,9 +272,8 @@ impl<'a, W: Write> TraceWriter<'a, W> {
             }
         }
         let Some(took) = frame.gpu.filter(|_| frame.gpu_done != Timestamp::ZERO) else { return Ok(()) };
-        let from = (frame.gpu_done - took).max(*timer_until);
-        *timer_until = frame.gpu_done.max(from);
-        slice("pass", GPU_TIMER, from, *timer_until, Some(json!({ "ui_frame": frame.number })))
+        let args = json!({ "ui_frame": frame.number });
+        self.pass("window", party.pid, took, frame.gpu_done, timer_until, args)
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
@@ -327,6 +348,32 @@ mod tests {
         let trace = trace(&[sent(0)], &[(FrameId(0), shown)]);
         let last: Vec<_> = events(&trace, "X").into_iter().skip(7).map(|event| event["name"].clone()).collect();
         assert_eq!(last, ["present", "upload and gpu"]);
+    }
+
+    #[test]
+    fn what_the_gpu_took_by_its_own_clock_ends_where_its_completion_was_seen() {
+        let mut bytes = Vec::new();
+        let parties = [(RECEIVER, SHOWING)];
+        let mut trace = TraceWriter::begin(&mut bytes, json!({}), &parties).unwrap();
+        let took = [Some(Duration::from_millis(2)), None, Some(Duration::from_millis(60))];
+        let frames = (0..).zip(took).map(|(number, gpu)| {
+            let (id, stamps) = (FrameId(number), stamps(number, &STAGES[..15]));
+            TracedFrame { id, picture: None, stamps, clock_error: None, gpu }
+        });
+        trace.frames(Way { name: "frame", sender: SENDER, receiver: RECEIVER }, frames).unwrap();
+        trace.finish().unwrap();
+        let trace: Value = serde_json::from_slice(&bytes).unwrap();
+        let passes = events(&trace, "X").into_iter().filter(|slice| slice["name"] == "pass");
+        let passes: Vec<_> = passes
+            .map(|it| {
+                let [from, length] = ["ts", "dur"].map(|key| (it[key].as_f64().unwrap() / 1_000.0).round() as i64);
+                (it["args"]["frame"].as_u64().unwrap(), it["tid"].as_u64().unwrap() as usize, from, from + length)
+            })
+            .collect();
+        // The last was with the GPU while it still did the first.
+        let done = |number: i64| 1_000 + number * 10 + Stage::GpuDone as i64 * 3;
+        let tid = GPU_TIMER + 1;
+        assert_eq!(passes, [(0, tid, done(0) - 2, done(0)), (2, tid, done(0), done(2))]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -37,6 +38,7 @@ struct Shown {
     id: FrameId,
     stamps: Stamps,
     clock: Option<ClockOffset>,
+    gpu: Option<Duration>,
 }
 
 /// The last of many.
@@ -81,12 +83,12 @@ impl Tracer {
         if let Some(late) = self.early.iter().find(|late| late.id == id) {
             stamps.add(&late.stamps);
         }
-        self.shown.push(Shown { id, stamps, clock }, self.most);
+        self.shown.push(Shown { id, stamps, clock, gpu: None }, self.most);
     }
 
     /// The peer told more of one of its frames.
     pub fn add(&mut self, late: &LateStamps) {
-        if let Some(shown) = self.shown.items.iter_mut().rev().take(RECENT).find(|shown| shown.id == late.id) {
+        if let Some(shown) = self.recent(late.id) {
             shown.stamps.add(&late.stamps);
             return;
         }
@@ -94,6 +96,17 @@ impl Tracer {
             self.early.pop_front();
         }
         self.early.push_back(*late);
+    }
+
+    /// The GPU has told what it took for one of the peer's frames, by its own clock.
+    pub fn timed(&mut self, id: FrameId, took: Duration) {
+        if let Some(shown) = self.recent(id) {
+            shown.gpu = Some(took);
+        }
+    }
+
+    fn recent(&mut self, id: FrameId) -> Option<&mut Shown> {
+        self.shown.items.iter_mut().rev().take(RECENT).find(|shown| shown.id == id)
     }
 
     /// Writes everything. `gpu` is what the peer's pictures were drawn with, if they were.
@@ -105,6 +118,7 @@ impl Tracer {
             picture: Some(frame.picture),
             stamps: frame.stamps,
             clock_error: None,
+            gpu: None,
         });
         trace.frames(Way { name: "frame sent", sender: HERE, receiver: THERE }, sent)?;
         let shown = self.shown.items.iter().map(|frame| TracedFrame {
@@ -112,6 +126,7 @@ impl Tracer {
             picture: None,
             stamps: frame.stamps.on_our_clock(frame.clock),
             clock_error: frame.clock.map(|clock| clock.error),
+            gpu: frame.gpu,
         });
         trace.frames(Way { name: "frame shown", sender: THERE, receiver: HERE }, shown)?;
         trace.finish()
@@ -122,6 +137,7 @@ impl Tracer {
         let uncompared = self.shown.items.iter().filter(|shown| shown.clock.is_none()).count();
         json!({
             "gpu": gpu,
+            "pictures_timed_by_the_gpus_clock": self.shown.items.iter().filter(|shown| shown.gpu.is_some()).count(),
             "window_frames": "none: a call of the command line has no window",
             "other_machines_clock": {
                 "brought_to_this_clock": "by the offset known when each picture was shown; error beside each slice",
@@ -147,8 +163,6 @@ fn gaps<T>(frames: &VecDeque<T>, id: impl Fn(&T) -> FrameId) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::media::{STAGES, Stage, Timestamp};
 
@@ -192,6 +206,9 @@ mod tests {
                 tracer.add(&late);
             }
             tracer.shown(id, &shown, knows_clock.then_some(clock));
+            if number % 5 == 4 {
+                tracer.timed(id, Duration::from_micros(1_500));
+            }
             if number % 2 == 1 {
                 tracer.add(&late);
             }
@@ -209,6 +226,8 @@ mod tests {
         }
         assert_eq!(slices(&trace, HERE.pid, "decode").len(), 10);
         assert_eq!(slices(&trace, THERE.pid, "decode"), []);
+        assert_eq!(slices(&trace, HERE.pid, "pass").iter().map(|it| it.0).collect::<Vec<_>>(), [4, 9]);
+        assert_eq!(trace["otherData"]["pictures_timed_by_the_gpus_clock"], 2);
         let errors = trace["traceEvents"].as_array().unwrap().iter().filter(|it| it["args"]["clock_error_ms"] == 3.0);
         assert!(errors.clone().count() == 40 && errors.clone().all(|it| it["pid"] == THERE.pid));
         let clock = &trace["otherData"]["other_machines_clock"]["at_the_last_picture"];

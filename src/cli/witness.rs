@@ -68,7 +68,10 @@ impl Witness {
         let recorder =
             recorder.map(|path| Recorder::create(path, media.fps).map_err(|error| named(path, error))).transpose()?;
         let presenter = gpu.map(|gpu| Presenter::new(gpu.clone(), Arc::clone(bell)));
-        let presenter = presenter.transpose().map_err(CliError::failure)?;
+        let mut presenter = presenter.transpose().map_err(CliError::failure)?;
+        if let (Some(presenter), Some(_)) = (&mut presenter, &media.trace) {
+            presenter.time_passes();
+        }
         let log_path = media.frame_log.clone().unwrap_or_default();
         let recorder_path = media.record.clone().unwrap_or_default();
         Ok(Self {
@@ -158,7 +161,12 @@ impl Witness {
                     self.drawing -= 1;
                     self.note(id, &stamps, Stage::GpuDone)?;
                 }
-                Ok(None) => return Ok(()),
+                Ok(None) => {
+                    if let Some(tracer) = &mut self.tracer {
+                        std::iter::from_fn(|| presenter.poll_timed()).for_each(|(id, took)| tracer.timed(id, took));
+                    }
+                    return Ok(());
+                }
                 Err(error) => self.draw_no_more(&error),
             }
         }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::Gpu;
-use super::ui_frames::UiFrames;
 
 /// Passes that are being measured or read at once. Full: the pass is not measured.
 const SLOTS: usize = 4;
@@ -13,7 +12,7 @@ const SLOTS: usize = 4;
 const QUERIES: u32 = 2;
 const BYTES: u64 = QUERIES as u64 * wgpu::QUERY_SIZE as u64;
 
-/// Timers within the passes of one window.
+/// Timers within passes that follow each other: those of one window, or of pictures that are drawn offscreen.
 pub struct GpuTimer {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
@@ -77,8 +76,8 @@ impl GpuTimer {
         }
     }
 
-    /// Has the last pass read with the commands of `encoder`, which come after it; the result goes to `frames`.
-    pub fn resolve(&mut self, encoder: &mut wgpu::CommandEncoder, frames: &UiFrames) {
+    /// Has the last pass read with the commands of `encoder`, which come after it; `tell` is told its number and what it took.
+    pub fn resolve(&mut self, encoder: &mut wgpu::CommandEncoder, tell: impl FnOnce(u64, Duration) + Send + 'static) {
         let Some(number) = self.recorded.take() else { return };
         let slot = slot_of(number);
         let Slot { buffer, busy } = &self.slots[slot];
@@ -86,11 +85,11 @@ impl GpuTimer {
         encoder.resolve_query_set(&self.queries, first..first + QUERIES, &self.resolved, at);
         encoder.copy_buffer_to_buffer(&self.resolved, at, buffer, 0, BYTES);
         busy.store(true, Ordering::Release);
-        let (mapped, busy, frames, nanos) = (buffer.clone(), Arc::clone(busy), frames.clone(), self.nanos_per_tick);
+        let (mapped, busy, nanos) = (buffer.clone(), Arc::clone(busy), self.nanos_per_tick);
         encoder.map_buffer_on_submit(buffer, wgpu::MapMode::Read, .., move |result| {
             if result.is_ok() {
                 if let Some(ticks) = mapped.get_mapped_range(..).ok().and_then(|bytes| ticks(&bytes)) {
-                    frames.note_gpu(number, Duration::from_nanos((ticks as f64 * nanos) as u64));
+                    tell(number, Duration::from_nanos((ticks as f64 * nanos) as u64));
                 }
                 mapped.unmap();
             }

@@ -3,10 +3,13 @@
 //! At most [`IN_FLIGHT`] frames are with the GPU. A frame that comes while the GPU is that far behind stays in its
 //! slot, where a newer one takes its place: see [`Presenter::serve`].
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
+use super::gpu_timer::GpuTimer;
 use super::offscreen::FORMAT;
 use super::{FillPipeline, Form, Gpu, Image, Offscreen, PictureTextures, RenderError};
 use crate::engine::clock;
@@ -14,6 +17,9 @@ use crate::media::{Doorbell, FrameId, RingReceiver, RingSender, SlotReader, Stag
 
 /// Frames that may be with the GPU at once: one being drawn, one that goes up meanwhile.
 pub const IN_FLIGHT: usize = 2;
+
+/// Times of passes that wait to be collected. Full: the oldest is forgotten.
+const TIMED: usize = 16;
 
 /// Draws each frame at its own size into an offscreen target.
 ///
@@ -28,6 +34,8 @@ pub struct Presenter {
     submitted: Option<SyncSender<Submitted>>,
     done: RingReceiver<Done>,
     watcher: Option<JoinHandle<()>>,
+    timer: Option<GpuTimer>,
+    timed: Arc<Mutex<VecDeque<(FrameId, Duration)>>>,
 }
 
 struct Submitted {
@@ -55,8 +63,36 @@ impl Presenter {
         let form = Form::of(&gpu);
         let textures = PictureTextures::new(&gpu.device, form);
         let pipeline = FillPipeline::new(&gpu.device, FORMAT, form);
-        let watcher = Some(watcher);
-        Ok(Self { gpu, textures, pipeline, target: None, with_gpu: 0, submitted: Some(submitted), done, watcher })
+        Ok(Self {
+            gpu,
+            textures,
+            pipeline,
+            target: None,
+            with_gpu: 0,
+            submitted: Some(submitted),
+            done,
+            watcher: Some(watcher),
+            timer: None,
+            timed: Arc::default(),
+        })
+    }
+
+    /// Has the GPU time its passes by its own clock from now on, for [`Presenter::poll_timed`]: where it has timers within passes,
+    /// and is not the processor itself, which has no clock of its own.
+    pub fn time_passes(&mut self) {
+        if !self.gpu.is_software() {
+            self.time_all_passes();
+        }
+    }
+
+    /// The same, whatever the GPU is.
+    pub(super) fn time_all_passes(&mut self) {
+        self.timer = GpuTimer::new(&self.gpu);
+    }
+
+    /// What the GPU took for a frame by its own clock, oldest first; read with the commands of the frame after it.
+    pub fn poll_timed(&mut self) -> Option<(FrameId, Duration)> {
+        lock(&self.timed).pop_front()
     }
 
     /// Collects what the GPU has finished into `shown`, and shows the newest frame of `frames` if there is one and the
@@ -97,10 +133,20 @@ impl Presenter {
             None => Offscreen::new(&self.gpu, size.0, size.1)?,
         };
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("presenter") });
+        if let Some(timer) = &mut self.timer {
+            let timed = Arc::clone(&self.timed);
+            timer.resolve(&mut encoder, move |number, took| note_timed(&timed, FrameId(number as u32), took));
+        }
         // Every pixel is drawn, so what was there is neither loaded nor worth a look.
         let mut pass = target.pass(&mut encoder, Some(wgpu::Color::BLACK));
+        if let Some(timer) = &mut self.timer {
+            timer.begin(&mut pass, id.0.into());
+        }
         if let Some(bindings) = self.textures.bindings() {
             self.pipeline.draw(&mut pass, bindings);
+        }
+        if let Some(timer) = &mut self.timer {
+            timer.end(&mut pass, id.0.into());
         }
         drop(pass);
         self.target = Some(target);
@@ -141,6 +187,18 @@ impl Drop for Presenter {
             let _ = watcher.join();
         }
     }
+}
+
+fn note_timed(timed: &Mutex<VecDeque<(FrameId, Duration)>>, id: FrameId, took: Duration) {
+    let mut timed = lock(timed);
+    if timed.len() == TIMED {
+        timed.pop_front();
+    }
+    timed.push_back((id, took));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread `gpu-poll`: sleeps in the driver until the oldest submission is done.

@@ -327,6 +327,38 @@ fn every_frame_that_is_shown_comes_back_with_its_stamps_in_order() {
 }
 
 #[test]
+fn what_the_gpu_takes_for_a_picture_is_read_with_the_next_one_if_it_has_timers() {
+    let bell = Arc::new(Doorbell::new());
+    let gpu = Gpu::open().unwrap();
+    let has_timers = gpu.timers().contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+    let is_software = gpu.is_software();
+    let mut presenter = Presenter::new(gpu, Arc::clone(&bell)).unwrap();
+    bell.attend();
+    let picture = noise(64, 36, Colour::default());
+    let show = |presenter: &mut Presenter, ids: std::ops::Range<u32>| {
+        let mut timed = Vec::new();
+        for number in ids {
+            presenter
+                .show(VideoFrame { id: FrameId(number), stamps: Stamps::new(), picture: picture.clone() })
+                .unwrap();
+            while presenter.poll_shown().unwrap().is_none() {
+                bell.wait(Some(std::time::Duration::from_millis(20)));
+            }
+            timed.extend(std::iter::from_fn(|| presenter.poll_timed()));
+        }
+        timed
+    };
+    assert_eq!(show(&mut presenter, 0..5), [], "nobody has asked");
+    presenter.time_passes();
+    assert_eq!(show(&mut presenter, 5..10).is_empty(), is_software || !has_timers);
+    presenter.time_all_passes();
+    let timed = show(&mut presenter, 10..20);
+    assert_eq!(timed.is_empty(), !has_timers);
+    assert!(timed.is_sorted_by_key(|(id, _)| *id) && timed.iter().all(|(id, _)| (10..19).contains(&id.0)), "{timed:?}");
+    assert!(timed.iter().all(|(_, took)| *took < std::time::Duration::from_secs(10)), "{timed:?}");
+}
+
+#[test]
 fn while_the_gpu_is_busy_the_newest_frame_wins() {
     let bell = Arc::new(Doorbell::new());
     let (mut frames, mut newest) = slot(Arc::clone(&bell));

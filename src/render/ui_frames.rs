@@ -329,7 +329,8 @@ impl egui_wgpu::CallbackTrait for Probe {
     ) -> Vec<wgpu::CommandBuffer> {
         if !self.is_last {
             if let Some(timer) = &self.timer {
-                lock(timer).resolve(encoder, self.painter.ui_frames());
+                let frames = self.painter.ui_frames().clone();
+                lock(timer).resolve(encoder, move |number, took| frames.note_gpu(number, took));
             }
             return Vec::new();
         }
