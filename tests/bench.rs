@@ -424,7 +424,7 @@ fn where_the_optical_test_finds_nothing_it_says_what_to_do() {
         assert_eq!(output.status.code(), Some(1), "{}", said(&output));
         said(&output)
     };
-    let none = words(300, 0, &["--wait", "10"]);
+    let none = words(400, 0, &["--wait", "10"]);
     assert!(none.contains("in none of") && none.contains("point the camera at the window"), "{none}");
     let foreign = words(3, 1_000_000, &["--seconds", "10"]);
     assert!(foreign.contains("has not shown"), "{foreign}");
