@@ -1,12 +1,12 @@
-//! A call's picture over a modelled link on virtual time: frames of recorded sizes through the real packets, pacer, controller,
-//! repair and reassembly, with sound beside them and reports on the way back.
+//! A call's picture over a modelled link on virtual time: frames of a source through the real packets, pacer, controller, repair
+//! and reassembly, with sound beside them and reports on the way back.
 
 use std::collections::VecDeque;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::super::policy::Remedies;
 use super::super::{Mending, Outgoing, Repair};
+use super::source::{Recorded, Source, Wanted};
 use crate::media::{FrameId, LeafIndex, RecentFrames, Stream, Timestamp};
 use crate::sim::{Link, LinkConfig, spec};
 use crate::transport::packetise::{PacketNumbers, packetise};
@@ -33,17 +33,6 @@ const BESIDE_VIDEO_BPS: f64 = 110_000.0;
 const VIDEO_OVERHEAD: f64 = 1.12;
 /// From one request for a keyframe to the next.
 const REQUESTS: Duration = Duration::from_millis(200);
-/// How much larger a frame is that is predicted from an older one.
-const MENDING_SIZE: f64 = 1.3;
-
-/// Recorded sizes over their mean; the keyframe first.
-static SIZES: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    let lines = include_str!("../../rate/tests/aom-360p-600kbps.txt").lines().filter(|line| !line.starts_with('#'));
-    let sizes: Vec<f64> = lines.map(|line| line.parse().unwrap()).collect();
-    let mean = sizes[1..].iter().sum::<f64>() / (sizes.len() - 1) as f64;
-    sizes.iter().map(|size| size / mean).collect()
-});
-
 pub fn start() -> Timestamp {
     Timestamp::from_nanos(100_000_000_000)
 }
@@ -73,7 +62,10 @@ pub struct Outcome {
     pub captured: Vec<(FrameId, Timestamp)>,
     /// Frames that were decoded, and when.
     pub shown: Vec<(FrameId, Timestamp)>,
+    /// Pictures for which the path had nothing.
     pub skipped: usize,
+    /// Those that the source did without.
+    pub left_out: usize,
     pub keyframes: usize,
     pub rebuilt: usize,
     /// Every packet: when it left, and its bytes.
@@ -109,6 +101,11 @@ impl Outcome {
     }
 }
 
+/// The most that a call with such video sends, with all headers.
+pub fn max_bps(video_kbps: f64) -> f64 {
+    video_kbps * 1_000.0 * VIDEO_OVERHEAD + BESIDE_VIDEO_BPS
+}
+
 /// The call.
 pub struct Call {
     link: Link<Vec<u8>, Back>,
@@ -121,12 +118,11 @@ pub struct Call {
     repair: Repair,
     broken: Option<FrameId>,
     // The encoder.
+    source: Box<dyn Source>,
     next: FrameId,
     from_acknowledged: bool,
     keyframe: bool,
     mending: Option<Timestamp>,
-    encoded: usize,
-    owed: f64,
     // The other side.
     recorder: ArrivalRecorder,
     rebuilder: Rebuilder,
@@ -137,10 +133,15 @@ pub struct Call {
 }
 
 impl Call {
+    /// A call with frames of recorded sizes.
     pub fn new(link: &str, video_kbps: f64, remedies: Remedies) -> Self {
+        Self::of(link, video_kbps, remedies, Box::new(Recorded::new(max_bps(video_kbps))))
+    }
+
+    pub fn of(link: &str, video_kbps: f64, remedies: Remedies, source: Box<dyn Source>) -> Self {
         let config: LinkConfig = spec::parse(link, |_| Err("no file".into())).unwrap();
         let round_trip = config.up.delay + config.down.delay;
-        let max_bps = video_kbps * 1_000.0 * VIDEO_OVERHEAD + BESIDE_VIDEO_BPS;
+        let max_bps = max_bps(video_kbps);
         let limits = RateLimits { min_bps: 150_000.0, start_bps: max_bps.min(1_200_000.0), max_bps };
         let controller = RateController::new(limits);
         Self {
@@ -153,12 +154,11 @@ impl Call {
             numbers: PacketNumbers::default(),
             repair: Repair::new(remedies),
             broken: None,
+            source,
             next: FrameId(0),
             from_acknowledged: false,
             keyframe: false,
             mending: None,
-            encoded: 0,
-            owed: 0.0,
             recorder: ArrivalRecorder::default(),
             rebuilder: Rebuilder::default(),
             reassembler: Reassembler::new((Duration::from_millis(60) + round_trip * 3).min(Duration::from_millis(350))),
@@ -202,7 +202,7 @@ impl Call {
             if now >= next_sound {
                 next_sound = next_sound + SOUND;
                 let header = FrameHeader { leaf: LeafIndex(0), stream: Stream::Audio, back: 0, id: FrameId(0) };
-                self.cut(header, SOUND_BYTES, None, now + SOUND_DEADLINE);
+                self.cut(header, &[0; SOUND_BYTES], None, now + SOUND_DEADLINE);
             }
             if now >= next_frame {
                 next_frame = next_frame + FRAME;
@@ -228,38 +228,32 @@ impl Call {
     }
 
     fn capture(&mut self, now: Timestamp) {
-        let frame_bytes = self.controller.frame_bytes(FRAME, self.pacer.video_bytes(), now) as f64;
-        let kbps = (frame_bytes * 8.0 / FRAME.as_secs_f64() - BESIDE_VIDEO_BPS) / VIDEO_OVERHEAD / 1_000.0;
+        let video_kbps = |bps: f64| (bps - BESIDE_VIDEO_BPS) / VIDEO_OVERHEAD / 1_000.0;
+        let allowed_kbps = video_kbps(self.controller.target_bps().min(self.max_bps)).max(0.0);
+        if !self.source.capture(allowed_kbps as u32, now) {
+            self.outcome.left_out += 1;
+            return;
+        }
+        let interval = self.source.interval();
+        let frame_bytes = self.controller.frame_bytes(interval, self.pacer.video_bytes(), now) as f64;
+        let kbps = video_kbps(frame_bytes * 8.0 / interval.as_secs_f64());
         if kbps < 20.0 {
             self.outcome.skipped += 1;
             return;
         }
         self.controller.handle_frame(now);
-        let wanted = kbps.min(self.video_kbps) * 125.0 * FRAME.as_secs_f64();
         let id = self.next;
         self.next = id.next();
         let acknowledged = self.repair.acknowledged().filter(|known| id.0 - known.0 < 255);
-        let reference = match (std::mem::take(&mut self.keyframe), std::mem::take(&mut self.from_acknowledged)) {
-            (true, _) => None,
-            (_, true) => acknowledged,
-            _ if self.repair.prefers_acknowledged() => acknowledged,
-            _ => id.0.checked_sub(1).map(FrameId),
-        };
-        let recorded = SIZES[1 + self.encoded % (SIZES.len() - 1)];
-        let ratio = match reference {
-            None => SIZES[0],
-            Some(reference) if reference.next() != id => recorded * MENDING_SIZE,
-            Some(_) => recorded,
-        };
-        self.encoded += 1;
-        let paid = self.owed.min(wanted * 0.5);
-        let size = ((wanted - paid) * ratio).max(60.0);
-        self.owed = (self.owed - paid + size - (wanted - paid)).clamp(0.0, self.max_bps / 80.0);
+        let from_acknowledged = std::mem::take(&mut self.from_acknowledged) || self.repair.prefers_acknowledged();
+        let keyframe = std::mem::take(&mut self.keyframe);
+        let kbps = kbps.min(self.video_kbps);
+        let (reference, sealed) = self.source.encode(Wanted { id, kbps, keyframe, acknowledged, from_acknowledged });
         let back = reference.map_or(0, |reference| (id.0 - reference.0) as u8);
         self.outcome.keyframes += usize::from(back == 0);
         self.outcome.captured.push((id, now));
         let header = FrameHeader { leaf: LeafIndex(0), stream: Stream::Video, back, id };
-        let packets = self.cut(header, size as usize + 60, Some(id), now + DEADLINE);
+        let packets = self.cut(header, &sealed, Some(id), now + DEADLINE);
         self.repair.note_frame(id, reference, packets, now);
         if !self.repair.is_broken() {
             self.mending = None;
@@ -267,10 +261,9 @@ impl Call {
         }
     }
 
-    fn cut(&mut self, header: FrameHeader, size: usize, frame: Option<FrameId>, deadline: Timestamp) -> u16 {
+    fn cut(&mut self, header: FrameHeader, sealed: &[u8], frame: Option<FrameId>, deadline: Timestamp) -> u16 {
         let max_len = MAX_LEN - if frame.is_some() { self.repair.reserve() } else { 0 };
-        let sealed: Vec<u8> = (0..size).map(|at| (at as u32 ^ header.id.0) as u8).collect();
-        packetise(header, &sealed, max_len, |fragment, bytes| {
+        packetise(header, sealed, max_len, |fragment, bytes| {
             let content = frame.map_or(Content::Small, |frame| Content::Part(Part { frame, fragment }));
             let packet = Packet { content, bytes, repairs: false };
             let bytes = packet.bytes.len() + OVERHEAD;
@@ -346,9 +339,9 @@ impl Call {
     fn show(&mut self, now: Timestamp) {
         while let Some(frame) = self.reassembler.poll_frame(now) {
             let id = frame.header.id;
-            assert!(frame.sealed.iter().enumerate().all(|(at, byte)| *byte == (at as u32 ^ id.0) as u8));
             if frame.header.reference().is_none_or(|reference| self.decoded.contains(reference)) {
                 self.decoded.insert(id);
+                self.source.show(id, &frame.sealed);
                 self.outcome.shown.push((id, now));
             } else if now.since(self.requested) > REQUESTS {
                 self.requested = now;
