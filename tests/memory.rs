@@ -5,7 +5,7 @@ use visavis::capture::SourceFormat;
 use visavis::capture::pattern::Pattern;
 use visavis::codec::dav1d::Dav1dDecoder;
 use visavis::codec::{CodedFrame, EncoderKind, FrameRequest, VideoDecoder, VideoEncoderConfig};
-use visavis::media::{Colour, FrameId, PicturePool, Timestamp};
+use visavis::media::{Colour, FrameId, PicturePool, Scaler, Timestamp};
 
 const FRAMES: u32 = 20;
 
@@ -57,4 +57,18 @@ fn a_decoder_keeps_nothing_of_broken_frames() {
     once();
     let left = measure(|| (0..10).for_each(|_| once()));
     assert_eq!((left.count_current, left.bytes_current), (0, 0));
+}
+
+#[test]
+fn a_scaler_takes_memory_for_the_first_picture_of_a_size_and_for_no_other() {
+    let mut pool = PicturePool::new(1);
+    let picture = pool.acquire(1280, 720, Colour::default()).unwrap();
+    let picture = pool.finish(picture);
+    let mut scaler = Scaler::new(1);
+    for size in [(960, 540), (640, 360), (480, 270)] {
+        let first = measure(|| assert!(scaler.scale(&picture, size).is_some()));
+        assert!(first.count_total > 0, "the counter is awake");
+        let others = measure(|| (0..30).for_each(|_| assert!(scaler.scale(&picture, size).is_some())));
+        assert_eq!(others.count_total, 0, "{size:?}");
+    }
 }
