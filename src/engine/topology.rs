@@ -32,8 +32,9 @@ const ENCODED: usize = 8;
 const RECEIVED: usize = 32;
 /// Opened frames that wait for the decoder. Full: newest dropped, keyframe.
 const OPENED: usize = 16;
-/// Sound packets that wait for the sealing thread: 160 ms. Full: newest dropped and counted.
-const SOUND_ENCODED: usize = 8;
+/// Sound packets that wait for the sealing thread: more than the half second that a microphone keeps for a thread that is late,
+/// which then come at once. Full: newest dropped and counted.
+const SOUND_ENCODED: usize = 32;
 /// Sound packets that wait for the speaker's thread: more than its jitter buffer keeps. Full: newest dropped.
 const SOUND_OPENED: usize = 32;
 /// Newly opened speakers that wait to be heard by the echo canceller.

@@ -7,21 +7,26 @@ use std::time::Duration;
 use super::{Microphone, PIECE, PIECE_SAMPLES, Piece, SoundError, Speaker};
 use crate::media::{SAMPLE_RATE_HZ, Timestamp};
 
-/// Pieces that are made up for after a stall; what is older is skipped, as by a device.
-const MOST_BEHIND: Duration = Duration::from_millis(200);
+/// Longest stall of whoever asks that costs nothing: a device's ring holds as much. What exceeds it is lost and counted.
+const MOST_BEHIND: Duration = Duration::from_millis(500);
 
 /// A beat of one piece every 10 ms, from when it is first asked.
 #[derive(Debug, Default)]
 struct Beat {
     next: Option<Timestamp>,
+    /// Samples of the time that was skipped.
+    skipped: u64,
 }
 
 impl Beat {
     /// Begins with the first call; gives the time at which a piece began if it is over by `now`.
     fn take(&mut self, now: Timestamp) -> Option<Timestamp> {
         let mut start = *self.next.get_or_insert(now);
-        if now.since(start) > MOST_BEHIND {
-            start = now - PIECE;
+        let excess = now.since(start).saturating_sub(MOST_BEHIND);
+        if !excess.is_zero() {
+            let pieces = u32::try_from(excess.as_nanos().div_ceil(PIECE.as_nanos())).unwrap_or(u32::MAX);
+            start = start + PIECE.saturating_mul(pieces);
+            self.skipped += u64::from(pieces) * PIECE_SAMPLES as u64;
         }
         if now < start + PIECE {
             return None;
@@ -85,7 +90,7 @@ impl Microphone for PacedMicrophone {
     }
 
     fn lost(&self) -> u64 {
-        0
+        self.beat.skipped
     }
 
     fn is_acoustic(&self) -> bool {
@@ -128,6 +133,7 @@ impl Speaker for PacedSpeaker {
 
     fn advance(&mut self, now: Timestamp) -> Result<(), SoundError> {
         // One piece at a time, so that whoever is late can fill up in between.
+        let skipped = self.beat.skipped;
         if self.beat.take(now).is_some() {
             let mut piece = [0.0; PIECE_SAMPLES];
             let there = self.queue.len().min(PIECE_SAMPLES);
@@ -135,7 +141,7 @@ impl Speaker for PacedSpeaker {
                 *sample = queued;
             }
             if self.begun {
-                self.dry += (PIECE_SAMPLES - there) as u64;
+                self.dry += (PIECE_SAMPLES - there) as u64 + self.beat.skipped - skipped;
             }
             (self.sink)(&piece)?;
         }
@@ -185,9 +191,11 @@ mod tests {
         assert_eq!(microphone.read(&mut piece, at(21)), Ok(Some(at(10))));
         assert_eq!(microphone.read(&mut piece, at(21)), Ok(None));
         assert!(piece.iter().all(|sample| sample.abs() < f32::EPSILON));
-        // After the machine slept, nobody wants to hear what was not said meanwhile.
+        // However late somebody reads, half a second is kept, as in a device's ring; what is lost of the rest is said.
+        assert_eq!(std::iter::from_fn(|| microphone.read(&mut piece, at(520)).unwrap()).count(), 50);
+        assert_eq!(microphone.lost(), 0);
         let pieces = std::iter::from_fn(|| microphone.read(&mut piece, at(60_000)).unwrap()).count();
-        assert_eq!(pieces, 1);
+        assert_eq!((pieces, microphone.lost()), (50, (6_000 - 52 - 50) * PIECE_SAMPLES as u64));
     }
 
     #[test]
@@ -210,6 +218,11 @@ mod tests {
         assert_eq!(played.len(), 2 * PIECE_SAMPLES);
         assert_eq!(played.iter().filter(|sample| **sample > 0.0).count(), 500);
         assert_eq!(speaker.dry(), 460);
+        drop(played);
+        while speaker.due(at(2_000)).is_zero() {
+            speaker.advance(at(2_000)).unwrap();
+        }
+        assert_eq!(speaker.dry(), 200 * PIECE_SAMPLES as u64 - 500, "all of two seconds but what was there");
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct SoundCounts {
     pub late: u64,
     /// Packets dropped because too many waited.
     pub dropped: u64,
+    /// Milliseconds of sound left out or repeated to keep up with a network that changes; clocks are followed without that.
+    pub stretched_ms: u64,
     /// Packets that were no Opus.
     pub undecodable: u64,
     /// Samples lost because the microphone was read too late.
@@ -198,6 +200,7 @@ impl SoundCounters {
                 concealed: jitter.concealed,
                 late: jitter.late,
                 dropped: jitter.dropped,
+                stretched_ms: jitter.stretched.as_millis() as u64,
                 undecodable: self.undecodable.get(),
                 samples_lost: self.samples_lost.get(),
                 samples_missing: self.samples_missing.get(),

@@ -128,6 +128,12 @@ impl Output {
         self.current.wanted() > 0
     }
 
+    /// Since when more has to be played, had the speaker been looked at all the time: it is looked at when it takes something,
+    /// and then it may lack anything from one sample to all that it took.
+    pub fn wanted_since(&self, now: Timestamp) -> Timestamp {
+        now - Duration::from_secs(1) * self.current.wanted() as u32 / self.current.rate_hz().max(1)
+    }
+
     /// Plays 48 kHz sound, `trim_ppm` millionths faster than it is.
     pub fn play(&mut self, samples: &[f32], trim_ppm: f32) {
         let rate_hz = self.current.rate_hz();
@@ -154,7 +160,8 @@ impl Output {
         self.current.due(now).min(NAP)
     }
 
-    fn replace(&mut self, speaker: Box<dyn Speaker>, open: Option<OpenDevice>) {
+    /// Plays on this speaker from now on.
+    pub(super) fn replace(&mut self, speaker: Box<dyn Speaker>, open: Option<OpenDevice>) {
         self.current = speaker;
         self.open = open;
         self.resampler = None;

@@ -112,7 +112,7 @@ impl<'a> Player<'a> {
     fn play(&mut self, output: &mut Output, now: Timestamp) {
         self.extra = self.counters.sound.lipsync.sound_extra(self.extra, now);
         self.buffer.set_extra(self.extra);
-        let (playout, pace) = self.buffer.poll(now);
+        let (playout, pace) = self.buffer.poll(output.wanted_since(now));
         let decoded = match &playout {
             Playout::Silence => {
                 self.block.fill(0.0);
@@ -168,3 +168,8 @@ impl<'a> Player<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod busy;
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,8 @@ pub struct JitterCounts {
     pub late: u64,
     /// Packets dropped because too many waited.
     pub dropped: u64,
+    /// Sound that was left out or repeated so as to catch up or to wait.
+    pub stretched: Duration,
 }
 
 /// The jitter buffer of one sender.
@@ -106,9 +108,10 @@ impl<T> JitterBuffer<T> {
         }
     }
 
-    /// What to play in the 20 ms that are wanted now, and how.
-    pub fn poll(&mut self, now: Timestamp) -> (Playout<T>, Pace) {
-        self.last_poll = now;
+    /// What to play in the next 20 ms, and how. `wanted`: since when there has been room for them, which may be before packets came
+    /// that are played now. That, and not when somebody noticed, moves on evenly, and so is what slack is measured by.
+    pub fn poll(&mut self, wanted: Timestamp) -> (Playout<T>, Pace) {
+        self.last_poll = wanted;
         let Some((&first, _)) = self.held.first_key_value() else {
             let playout = if self.next.is_none() || self.stalled >= FADED { Playout::Silence } else { self.conceal() };
             if self.next.is_some() {
@@ -130,7 +133,7 @@ impl<T> JitterBuffer<T> {
         };
         self.next = Some(number + 1);
         self.counts.played += 1;
-        self.pacer.note(now.since(arrived));
+        self.pacer.note(wanted.millis_since(arrived) as f32);
         (Playout::Play(packet), self.pacer.decide())
     }
 
@@ -147,6 +150,7 @@ impl<T> JitterBuffer<T> {
 
     /// Tells by how much the last block was made longer, or shorter if `longer` is not so.
     pub fn handle_stretched(&mut self, by: Duration, longer: bool) {
+        self.counts.stretched += by;
         if longer {
             self.pacer.shift_later(by);
         } else {

@@ -64,9 +64,10 @@ impl Pacer {
         self.extra_ms = extra.as_secs_f32() * 1_000.0;
     }
 
-    /// A packet lay here for `slack`.
-    pub fn note(&mut self, slack: Duration) {
-        self.push(slack.as_secs_f32() * 1_000.0);
+    /// A packet lay here for so long before it was wanted; less than zero: it was wanted before it came, and was in time since
+    /// nobody had asked yet.
+    pub fn note(&mut self, slack_ms: f32) {
+        self.push(slack_ms);
     }
 
     /// A packet came `lateness` after it was wanted.
