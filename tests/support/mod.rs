@@ -58,7 +58,11 @@ pub fn wait_until_online(mut child: Child, name: &str) -> Child {
     // The handle is printed as soon as the server knows it; the rest of the output stays readable.
     let mut handle = [0; 64];
     let read = child.stdout.as_mut().unwrap().read(&mut handle).unwrap();
-    assert!(std::str::from_utf8(&handle[..read]).unwrap().starts_with(name));
+    let said = String::from_utf8_lossy(&handle[..read]).into_owned();
+    if !said.starts_with(name) {
+        let _ = child.kill();
+        panic!("{name} did not come online: {said}{}", self::said(&child.wait_with_output().unwrap()));
+    }
     child
 }
 
