@@ -109,8 +109,8 @@ impl std::fmt::Display for Verdict {
     }
 }
 
-/// Pictures that stood for more than 200 ms, as if the run had lasted a minute.
+/// Pictures that stood for more than 200 ms, as if the run had lasted a minute. They are counted from the first picture on.
 #[must_use]
 pub fn freezes_per_minute(call: &CallReport) -> f64 {
-    call.freezes.count as f64 * 60.0 / (call.config.seconds as f64 - call.config.warm_up_s).max(1.0)
+    call.freezes.count as f64 * 60.0 / (call.config.seconds as f64).max(1.0)
 }
