@@ -24,6 +24,8 @@ const SURE_QUEUE_S: f64 = 0.025;
 /// A queue is to be gone after this long, at most at [`MOST_DRAIN`] of the capacity.
 const DRAIN_S: f64 = 0.25;
 const MOST_DRAIN: f64 = 0.85;
+/// So long after it was drained the rate is not yet back where it may be.
+const DRAINED: Duration = Duration::from_millis(800);
 /// Memory of the pairs that measure the capacity, and how long the result is good for when no more come.
 const MEMORY_S: f64 = 0.15;
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -46,6 +48,15 @@ const APPROACH: f64 = 4.0;
 const STEP_BPS: f64 = 80_000.0;
 /// Growth a second up to the first rate while no pair measures anything.
 const BLIND_GROWTH: f64 = 0.7;
+/// A link that is shared: a sure queue although less than this share of the capacity arrives here. For so long growth is quick up to
+/// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
+const CONTENDED_SHARE: f64 = 0.85;
+const CONTENDED: Duration = Duration::from_secs(4);
+/// What is given up at most in one such episode, so that whoever is pressed most does not give up all.
+const EPISODE: Duration = Duration::from_millis(300);
+const MAKING_WAY: f64 = 0.25;
+const FRESH: Duration = Duration::from_millis(100);
+const STALL: Duration = Duration::from_millis(45);
 /// A queue of others: less than this share of the capacity arrives here, for this long.
 const FOREIGN_SHARE: f64 = 0.7;
 const FOREIGN: Duration = Duration::from_millis(700);
@@ -80,6 +91,10 @@ pub struct Estimator {
     /// Packets that arrived and that were lost in each report of the last second, and the bytes that arrived.
     reports: VecDeque<(Timestamp, usize, usize, usize)>,
     updated: Option<Timestamp>,
+    /// When a queue was last drained, and the rate at which there would have been none.
+    drained: Option<(Timestamp, f64)>,
+    /// When a link was last found to be shared, and what arrived then.
+    contended: Option<(Timestamp, f64)>,
     foreign: Option<Foreign>,
     cut: Timestamp,
 }
@@ -113,6 +128,8 @@ impl Estimator {
             capacity: None,
             reports: VecDeque::new(),
             updated: None,
+            drained: None,
+            contended: None,
             foreign: None,
             cut: Timestamp::ZERO,
         }
@@ -157,6 +174,14 @@ impl Estimator {
     #[must_use]
     pub const fn target_bps(&self) -> f64 {
         self.target_bps
+    }
+
+    /// Bits a second that the path has for us beyond this moment: the rate, or what it will be again when a queue has been drained.
+    #[must_use]
+    pub fn lasting_bps(&self) -> f64 {
+        let drained = self.drained.zip(self.updated).filter(|((at, _), now)| now.since(*at) < DRAINED);
+        let capacity_bps = self.capacity_bps().unwrap_or(f64::INFINITY);
+        drained.map_or(self.target_bps, |((_, bps), _)| self.target_bps.max(bps.min(capacity_bps * SHARE)))
     }
 
     /// Bits a second that the bottleneck lets through, if it was measured lately.
@@ -223,9 +248,11 @@ impl Estimator {
         let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps());
         let queue_s = self.queue().as_secs_f64();
         let is_waiting = queue_s > QUEUE_S;
-        let few = capacity.zip(arriving).is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
+        let measured = capacity.filter(|_| self.capacity.is_some_and(|(at, _)| now.since(at) < OLD));
+        let few = measured.zip(arriving).is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
         // After a gap in the reports little arrived because little passed.
-        let is_foreign = is_waiting && few && elapsed_s < GAP_S;
+        let is_even = elapsed_s < GAP_S;
+        let is_foreign = is_waiting && few && is_even;
         self.look_for_others(is_foreign, now);
         let elapsed_s = elapsed_s.min(GAP_S);
 
@@ -237,9 +264,20 @@ impl Estimator {
             }
         } else if is_waiting {
             let sure = arriving.filter(|_| queue_s > SURE_QUEUE_S);
+            let shared = sure.zip(capacity).filter(|(sure, capacity)| *sure < CONTENDED_SHARE * capacity);
+            let is_fresh = self.capacity.is_some_and(|(at, _)| now.since(at) < FRESH);
+            // Who has made way already gets less because of that, not because there is less.
+            let has_made_way = self.contended.is_some_and(|(at, _)| now.since(at) < EPISODE);
+            if let Some((sure, _)) = shared.filter(|_| is_even && is_fresh && !has_made_way && !self.has_stalled()) {
+                self.contended = Some((now, sure));
+            }
             if let Some(passing_bps) = [capacity, sure].into_iter().flatten().reduce(f64::min) {
+                let own_bps = self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map_or(0.0, |(_, bps)| bps);
                 let drain = ((queue_s - QUEUE_S) / DRAIN_S).min(MOST_DRAIN);
-                self.target_bps = self.target_bps.min(passing_bps * (SHARE - drain));
+                let lasting_bps = passing_bps.max(own_bps) * SHARE;
+                self.drained = Some((now, self.target_bps.max(self.lasting_bps()).min(lasting_bps)));
+                let least_bps = own_bps * MAKING_WAY;
+                self.target_bps = self.target_bps.min((passing_bps * (SHARE - drain)).max(least_bps));
             }
         } else {
             self.target_bps += self.growth_bps(capacity, elapsed_s);
@@ -272,13 +310,24 @@ impl Estimator {
 
     fn growth_bps(&self, capacity: Option<f64>, elapsed_s: f64) -> f64 {
         let is_old = self.capacity.zip(self.updated).is_none_or(|((at, _), now)| now.since(at) > OLD);
-        let wanted = match capacity.map(|capacity_bps| capacity_bps * SHARE - self.target_bps) {
-            Some(room) if room > 0.0 => (room * APPROACH + STEP_BPS) * elapsed_s,
+        let contended = self.contended.zip(self.updated).filter(|((at, _), now)| now.since(*at) < CONTENDED);
+        let known_bps = contended.map_or(f64::INFINITY, |((_, bps), _)| bps);
+        let wanted = match capacity.map(|capacity_bps| capacity_bps * SHARE) {
+            Some(goal_bps) if goal_bps > self.target_bps => {
+                let quickly = (goal_bps.min(known_bps) - self.target_bps).max(0.0);
+                (quickly * APPROACH + STEP_BPS) * elapsed_s
+            }
             // Frames of one packet measure nothing: up to where they have two again.
             _ if is_old && self.target_bps < self.limits.start_bps => self.target_bps * BLIND_GROWTH * elapsed_s,
             _ => 0.0,
         };
         wanted.min(self.target_bps * elapsed_s / GROWTH_S)
+    }
+
+    /// Whether nothing arrived for a while, although sound comes all the time: then the link stood still.
+    fn has_stalled(&self) -> bool {
+        let mut gaps = self.arrivals.iter().zip(self.arrivals.iter().skip(1));
+        gaps.any(|((before, _), (after, _))| after.since(*before) > STALL)
     }
 
     fn arriving_bps(&self) -> Option<f64> {

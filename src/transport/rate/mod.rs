@@ -153,7 +153,7 @@ impl RateController {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
             if !self.silent {
-                self.interruption = Some(Interruption { before_bps: self.target_bps(), ended: None });
+                self.interruption = Some(Interruption { before_bps: self.estimator.lasting_bps(), ended: None });
             }
             self.estimator.handle_silence();
             self.silent = true;
@@ -174,18 +174,18 @@ impl RateController {
         self.estimator.target_bps()
     }
 
-    /// Bits a second for which pictures are worth being made, with all headers: the rate, but in a silence and shortly after it what
-    /// it was before, as far as the path is known to carry that. Whoever went by the rate then would make pictures small that
-    /// nobody waits for, and would take seconds to make them large again.
+    /// Bits a second for which pictures are worth being made, with all headers: the rate, but while a queue is drained what it will
+    /// be again after that, and in a silence and shortly after it what it was before, as far as the path is known to carry that.
+    /// Whoever went by the rate then would make pictures small for a moment's sake, and take seconds to make them large again.
     #[must_use]
     pub fn prospect_bps(&self, now: Timestamp) -> f64 {
-        let target_bps = self.target_bps();
+        let lasting_bps = self.estimator.lasting_bps();
         match self.interruption {
             Some(Interruption { before_bps, ended }) if ended.is_none_or(|at| now.since(at) < COMING_BACK) => {
                 let carried_bps = self.estimator.capacity_bps().map_or(before_bps, |capacity_bps| capacity_bps * SHARE);
-                target_bps.max(before_bps.min(carried_bps))
+                lasting_bps.max(before_bps.min(carried_bps))
             }
-            _ => target_bps,
+            _ => lasting_bps,
         }
     }
 
