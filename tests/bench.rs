@@ -394,7 +394,7 @@ fn the_optical_test_reads_its_window_in_a_recording_and_says_that_this_is_no_lig
     let clip = folder.path().join("clip.y4m");
     // What is behind the window by 0.6 s has to be measured so; a slow machine reads the recording slowly.
     write_recording(&clip, 18, 0);
-    let output = optical(&["--source", clip.to_str().unwrap(), "--seconds", "3", "--json", "-"]).output().unwrap();
+    let output = optical(&["--source", clip.to_str().unwrap(), "--seconds", "6", "--json", "-"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(
@@ -406,7 +406,8 @@ fn the_optical_test_reads_its_window_in_a_recording_and_says_that_this_is_no_lig
         (&report["light"], &report["source"], &report["to"]),
         (&false.into(), &"file".into(), &"file_read".into())
     );
-    assert!(report["samples"].as_u64().unwrap() >= 8, "{report}");
+    // Some forty on an idle machine; one that draws slowly shows fewer labels.
+    assert!(report["samples"].as_u64().unwrap() >= 3, "{report}");
     let [p50, p95] = ["p50", "p95"].map(|quantile| report["shown_to_seen_ms"][quantile].as_f64().unwrap());
     assert!(p50 <= p95 && (300.0..5_000.0).contains(&p50), "{report}");
     let interval = report["resolution_ms"]["camera_interval"].as_f64().unwrap();
