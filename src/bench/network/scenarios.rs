@@ -141,13 +141,24 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "bulk",
-        what: "2 Mb/s, which a QUIC connection with Cubic fills from 20 s on",
+        what: "2 Mb/s with a queue of one round trip, which a QUIC connection with Cubic fills from 20 s on",
         rate: Some(Service::Rate("2mbit")),
-        queue: Some("100ms"),
+        queue: Some("40ms"),
         company: Some(Company { who: Who::Flow, after_s: 20 }),
         bitrate_kbps: Some(2_000),
         seconds: 60,
         targets: &[at_most(Figure::OthersShare, 0.75), at_most(Figure::DelayBeside, 2.0)],
+        ..PLAIN
+    },
+    Scenario {
+        name: "bulk-deep",
+        what: "the same with a queue of 250 ms: what the others let stand there nobody behind them can avoid",
+        rate: Some(Service::Rate("2mbit")),
+        queue: Some("250ms"),
+        company: Some(Company { who: Who::Flow, after_s: 20 }),
+        bitrate_kbps: Some(2_000),
+        seconds: 60,
+        targets: &[at_most(Figure::OthersShare, 0.75)],
         ..PLAIN
     },
     Scenario {
