@@ -214,14 +214,14 @@ fn who_joins_on_a_link_gets_a_part_of_it_and_the_call_goes_on() {
     for who in [Who::Call, Who::Flow] {
         let bench = CallBench {
             one_way: true,
-            seconds: 9,
+            seconds: 12,
             video: VideoSettings { encoder: EncoderChoice::Aom, bitrate_kbps: 600, ..VideoSettings::new(160, 96, 30) },
             source: VideoChoice::Pattern,
             microphone: SoundChoice::None,
             speaker: SoundChoice::None,
             path: PathPolicy::Direct,
             link: Some(Arc::new(parse("delay=20ms,up.rate=1mbit,up.queue=100ms", |_| Err(String::new())).unwrap())),
-            company: Some(Company { who, after_s: 1 }),
+            company: Some(Company { who, after_s: 4 }),
             adaptation: Adaptation::default(),
             present: Present::Offscreen,
             hud: HudSize::Off,
@@ -392,8 +392,8 @@ fn optical(arguments: &[&str]) -> Command {
 fn the_optical_test_reads_its_window_in_a_recording_and_says_that_this_is_no_light() {
     let folder = tempfile::tempdir().unwrap();
     let clip = folder.path().join("clip.y4m");
-    // What is behind the window by 0.6 s has to be measured so; a slow machine reads the recording slowly.
-    write_recording(&clip, 18, 0);
+    // What is behind the window by 1.2 s has to be measured so; a slow machine reads the recording slowly.
+    write_recording(&clip, 36, 0);
     let output = optical(&["--source", clip.to_str().unwrap(), "--seconds", "6", "--json", "-"]).output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -214,7 +214,7 @@ fn a_trace_shows_the_frames_of_a_real_call_on_all_threads_and_both_machines_on_o
     let bench = Bench::new();
     let (a, b) = (bench.path("a.json"), bench.path("b.json"));
     let bob = bench.answering("bob", &[&SILENT[..], &["--auto-accept", "--trace", &b]].concat());
-    let alice = bench.call("alice", "bob", &[&SILENT[..], &["--seconds", "3", "--trace", &a]].concat());
+    let alice = bench.call("alice", "bob", &[&SILENT[..], &["--seconds", "6", "--trace", &a]].concat());
     assert!(alice.status.success(), "{}", said(&alice));
     assert!(bob.wait_with_output().unwrap().status.success());
     let traces = ["a.json", "b.json"].map(|name| bench.stats(name));

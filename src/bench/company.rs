@@ -87,7 +87,8 @@ pub struct Guests {
     who: Who,
     watch: Arc<LinkWatch>,
     over: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Option<Timestamp>, BenchError>>,
+    /// Taken when they leave.
+    thread: Option<JoinHandle<Result<Option<Timestamp>, BenchError>>>,
 }
 
 impl Guests {
@@ -128,14 +129,22 @@ impl Guests {
             Ok(Some(at))
         };
         let thread = Builder::new().name("company".into()).spawn(stay)?;
-        Ok(Self { who, watch, over, thread })
+        Ok(Self { who, watch, over, thread: Some(thread) })
     }
 
     /// Asks them to leave, and gives what the link saw of them; nothing if they had not joined yet.
-    pub fn leave(self) -> Result<Option<(Who, Joined)>, BenchError> {
+    pub fn leave(mut self) -> Result<Option<(Who, Joined)>, BenchError> {
         self.over.store(true, Ordering::Release);
-        let at = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let Some(thread) = self.thread.take() else { return Ok(None) };
+        let at = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(at.map(|at| (self.who, Joined { at, link: self.watch.take() })))
+    }
+}
+
+impl Drop for Guests {
+    /// The talk did not come about: they do not wait for it.
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Release);
     }
 }
 
@@ -191,7 +200,7 @@ fn flow(impairment: &Impairment, over: impl Fn() -> bool) -> Result<(), BenchErr
 }
 
 impl CompanyFigures {
-    /// Of a run that somebody joined.
+    /// Of a run that somebody joined; nothing if it ended before they had settled.
     #[must_use]
     pub fn new(timeline: &Timeline, measured: &Measured) -> Option<Self> {
         let (who, joined) = measured.company.as_ref()?;
@@ -202,13 +211,18 @@ impl CompanyFigures {
             carried.map(|packet| f64::from(packet.bytes) * 8.0).sum::<f64>() / until.millis_since(from).max(1.0)
         };
         let (own, others) = (kbps(measured.link.as_ref()?), kbps(&joined.link));
+        let alone = timeline.signal_delay_within(measured, measured.talk.0, joined.at);
+        let beside = timeline.signal_delay_within(measured, from, until);
+        if own + others <= 0.0 || alone.count() == 0 || beside.count() == 0 {
+            return None;
+        }
         Some(Self {
             who: *who,
             own_kbps: round(own),
             others_kbps: round(others),
-            own_share: round(own / (own + others).max(1e-9)),
-            alone_ms: timeline.signal_delay_within(measured, measured.talk.0, joined.at).percentiles(),
-            beside_ms: timeline.signal_delay_within(measured, from, until).percentiles(),
+            own_share: round(own / (own + others)),
+            alone_ms: alone.percentiles(),
+            beside_ms: beside.percentiles(),
         })
     }
 }

@@ -51,10 +51,11 @@ const BLIND_GROWTH: f64 = 0.7;
 /// A link that is shared: a sure queue although less than this share of the capacity arrives here. For so long growth is quick up to
 /// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
 const CONTENDED_SHARE: f64 = 0.85;
-const CONTENDED: Duration = Duration::from_secs(4);
+const CONTENDED: Duration = Duration::from_secs(8);
 /// What is given up at most in one such episode, so that whoever is pressed most does not give up all.
 const EPISODE: Duration = Duration::from_millis(300);
 const MAKING_WAY: f64 = 0.25;
+/// How lately the capacity has to have been reported for that, and for how long nothing may have arrived.
 const FRESH: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_millis(45);
 /// A queue of others: less than this share of the capacity arrives here, for this long.
@@ -245,7 +246,7 @@ impl Estimator {
     }
 
     fn adjust(&mut self, elapsed_s: f64, lost: usize, now: Timestamp) {
-        let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps());
+        let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps(ARRIVING));
         let queue_s = self.queue().as_secs_f64();
         let is_waiting = queue_s > QUEUE_S;
         let measured = capacity.filter(|_| self.capacity.is_some_and(|(at, _)| now.since(at) < OLD));
@@ -264,12 +265,14 @@ impl Estimator {
             }
         } else if is_waiting {
             let sure = arriving.filter(|_| queue_s > SURE_QUEUE_S);
-            let shared = sure.zip(capacity).filter(|(sure, capacity)| *sure < CONTENDED_SHARE * capacity);
+            // Over the time in which the queue stood: all of what passed then is ours, if nobody else is there.
+            let busy = self.arriving_bps(STANDING).filter(|_| sure.is_some());
+            let shared = busy.zip(capacity).filter(|(busy, capacity)| *busy < CONTENDED_SHARE * capacity);
             let is_fresh = self.capacity.is_some_and(|(at, _)| now.since(at) < FRESH);
             // Who has made way already gets less because of that, not because there is less.
             let has_made_way = self.contended.is_some_and(|(at, _)| now.since(at) < EPISODE);
-            if let Some((sure, _)) = shared.filter(|_| is_even && is_fresh && !has_made_way && !self.has_stalled()) {
-                self.contended = Some((now, sure));
+            if let Some((busy, _)) = shared.filter(|_| is_even && is_fresh && !has_made_way && !self.has_stalled()) {
+                self.contended = Some((now, busy));
             }
             if let Some(passing_bps) = [capacity, sure].into_iter().flatten().reduce(f64::min) {
                 let own_bps = self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map_or(0.0, |(_, bps)| bps);
@@ -330,9 +333,12 @@ impl Estimator {
         gaps.any(|((before, _), (after, _))| after.since(*before) > STALL)
     }
 
-    fn arriving_bps(&self) -> Option<f64> {
-        let (first, last) = (self.arrivals.front()?.0, self.arrivals.back()?.0);
-        let bytes: usize = self.arrivals.iter().skip(1).map(|(_, bytes)| bytes).sum();
+    /// Bits a second that arrived over the last so long.
+    fn arriving_bps(&self, over: Duration) -> Option<f64> {
+        let last = self.arrivals.back()?.0;
+        let within = self.arrivals.partition_point(|(at, _)| last.since(*at) > over);
+        let first = self.arrivals.get(within)?.0;
+        let bytes: usize = self.arrivals.iter().skip(within + 1).map(|(_, bytes)| bytes).sum();
         let span = last.since(first);
         (span >= LEAST_ARRIVING).then(|| bytes as f64 * 8.0 / span.as_secs_f64())
     }

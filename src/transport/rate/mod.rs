@@ -120,6 +120,10 @@ impl RateController {
     /// A report has come.
     pub fn handle_feedback(&mut self, feedback: &Feedback, now: Timestamp) {
         let mut news = self.sent.handle_feedback(feedback, now);
+        if news.arrivals.is_empty() {
+            // Of nothing that went this way: it says neither that the way is open nor what passes there.
+            return;
+        }
         if let Some(Interruption { before_bps, ended: ended @ None }) = &mut self.interruption {
             *ended = Some(now);
             let unknown_s = (self.estimator.round_trip().unwrap_or(FIRST_ROUND_TRIP) + ALLOWANCE).as_secs_f64();

@@ -189,8 +189,9 @@ fn graph_ui(painter: &Painter, area: Rect, full: &Full) -> f32 {
     };
     // A column for each picture: two triangles, where a smooth line has six, which a rasteriser feels.
     let mut columns = egui::Mesh::default();
-    for top in full.graph.iter().map(place).filter(|top| area.contains(*top)) {
-        columns.add_colored_rect(Rect::from_min_max(top, pos2(top.x + COLUMN, area.bottom())), glass::LIVE);
+    for top in full.graph.iter().map(place) {
+        let (x, y) = (top.x.clamp(area.left(), area.right() - COLUMN), top.y.clamp(area.top(), area.bottom()));
+        columns.add_colored_rect(Rect::from_min_max(pos2(x, y), pos2(x + COLUMN, area.bottom())), glass::LIVE);
     }
     painter.add(columns);
     let words = format!("{top_ms:.0} ms, {} s", GRAPH.as_secs());
