@@ -188,8 +188,7 @@ impl Estimator {
     /// Bits a second that the bottleneck lets through, if it was measured lately.
     #[must_use]
     pub fn capacity_bps(&self) -> Option<f64> {
-        let (at, capacity_bps) = self.capacity?;
-        self.updated.is_none_or(|now| now.since(at) < REMEMBERED).then_some(capacity_bps)
+        self.capacity_of_last(REMEMBERED)
     }
 
     /// The standing queue.
@@ -249,8 +248,10 @@ impl Estimator {
         let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps(ARRIVING));
         let queue_s = self.queue().as_secs_f64();
         let is_waiting = queue_s > QUEUE_S;
-        let measured = capacity.filter(|_| self.capacity.is_some_and(|(at, _)| now.since(at) < OLD));
-        let few = measured.zip(arriving).is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
+        let few = self
+            .capacity_of_last(OLD)
+            .zip(arriving)
+            .is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
         // After a gap in the reports little arrived because little passed.
         let is_even = elapsed_s < GAP_S;
         let is_foreign = is_waiting && few && is_even;
@@ -265,22 +266,11 @@ impl Estimator {
             }
         } else if is_waiting {
             let sure = arriving.filter(|_| queue_s > SURE_QUEUE_S);
-            // Over the time in which the queue stood: all of what passed then is ours, if nobody else is there.
-            let busy = self.arriving_bps(STANDING).filter(|_| sure.is_some());
-            let shared = busy.zip(capacity).filter(|(busy, capacity)| *busy < CONTENDED_SHARE * capacity);
-            let is_fresh = self.capacity.is_some_and(|(at, _)| now.since(at) < FRESH);
-            // Who has made way already gets less because of that, not because there is less.
-            let has_made_way = self.contended.is_some_and(|(at, _)| now.since(at) < EPISODE);
-            if let Some((busy, _)) = shared.filter(|_| is_even && is_fresh && !has_made_way && !self.has_stalled()) {
-                self.contended = Some((now, busy));
+            if sure.is_some() && is_even {
+                self.look_for_company(now);
             }
             if let Some(passing_bps) = [capacity, sure].into_iter().flatten().reduce(f64::min) {
-                let own_bps = self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map_or(0.0, |(_, bps)| bps);
-                let drain = ((queue_s - QUEUE_S) / DRAIN_S).min(MOST_DRAIN);
-                let lasting_bps = passing_bps.max(own_bps) * SHARE;
-                self.drained = Some((now, self.target_bps.max(self.lasting_bps()).min(lasting_bps)));
-                let least_bps = own_bps * MAKING_WAY;
-                self.target_bps = self.target_bps.min((passing_bps * (SHARE - drain)).max(least_bps));
+                self.drain(queue_s, passing_bps, now);
             }
         } else {
             self.target_bps += self.growth_bps(capacity, elapsed_s);
@@ -311,6 +301,32 @@ impl Estimator {
         }
     }
 
+    /// Whether a queue that is surely there is not ours alone: over the time in which it stood all of what passed is ours, if nobody
+    /// else is there.
+    fn look_for_company(&mut self, now: Timestamp) {
+        // Who has made way already gets less because of that, not because there is less.
+        if self.making_way_bps(now).is_some() || self.has_stalled() {
+            return;
+        }
+        let busy = self.arriving_bps(STANDING).zip(self.capacity_of_last(FRESH));
+        if let Some((busy_bps, _)) = busy.filter(|(busy, capacity)| *busy < CONTENDED_SHARE * capacity) {
+            self.contended = Some((now, busy_bps));
+        }
+    }
+
+    /// What passed of ours when the link was found to be shared, in the episode that goes on.
+    fn making_way_bps(&self, now: Timestamp) -> Option<f64> {
+        self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map(|(_, bps)| bps)
+    }
+
+    /// Falls to what passes, less what lets the queue go.
+    fn drain(&mut self, queue_s: f64, passing_bps: f64, now: Timestamp) {
+        let own_bps = self.making_way_bps(now).unwrap_or(0.0);
+        let drain = ((queue_s - QUEUE_S) / DRAIN_S).min(MOST_DRAIN);
+        self.drained = Some((now, self.lasting_bps().min(passing_bps.max(own_bps) * SHARE)));
+        self.target_bps = self.target_bps.min((passing_bps * (SHARE - drain)).max(own_bps * MAKING_WAY));
+    }
+
     fn growth_bps(&self, capacity: Option<f64>, elapsed_s: f64) -> f64 {
         let is_old = self.capacity.zip(self.updated).is_none_or(|((at, _), now)| now.since(at) > OLD);
         let contended = self.contended.zip(self.updated).filter(|((at, _), now)| now.since(*at) < CONTENDED);
@@ -331,6 +347,12 @@ impl Estimator {
     fn has_stalled(&self) -> bool {
         let mut gaps = self.arrivals.iter().zip(self.arrivals.iter().skip(1));
         gaps.any(|((before, _), (after, _))| after.since(*before) > STALL)
+    }
+
+    /// The capacity, if a report of the last so long told it.
+    fn capacity_of_last(&self, age: Duration) -> Option<f64> {
+        let (at, capacity_bps) = self.capacity?;
+        self.updated.is_none_or(|now| now.since(at) < age).then_some(capacity_bps)
     }
 
     /// Bits a second that arrived over the last so long.
