@@ -130,6 +130,9 @@ fn rows(view: &ActiveView) -> Vec<(&'static str, String)> {
 /// What is sent, what may be, and why it is not more.
 fn sending(view: &ActiveView) -> String {
     let SendingView { width, height, fps, limited_by, allowed_kbps, late_packets, .. } = view.sending;
+    if width == 0 {
+        return "no pictures".into();
+    }
     let why = match limited_by {
         Limit::None => "",
         Limit::Path => ", by the path",
