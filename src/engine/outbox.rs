@@ -338,7 +338,7 @@ impl Outbox {
         // In a silence nothing is acknowledged, and QUIC would only try now and then whether the path is back: sound, which goes on,
         // finds that out at once.
         let silent = if self.controller.is_silent() { SILENT_BYTES } else { 0 };
-        way.ceiling.set(silent.max(2 * (self.controller.window_bytes() as u64 + usual as u64)));
+        way.ceiling.set(silent.max(2 * (self.controller.window_bytes(frame_time) as u64 + usual as u64)));
     }
 
     /// The rate of video where each frame may have this with all that goes beside it; zero if that is too little.

@@ -24,10 +24,12 @@ const FIRST_PACE_BPS: f64 = 4_000_000.0;
 /// The pace is at least this many times the rate, and this share of the capacity.
 const PACE: f64 = 1.25;
 const PACE_SHARE: f64 = 0.9;
-/// What may be on its way beyond a round trip's worth: until the next report, and a frame.
-const ALLOWANCE: Duration = Duration::from_millis(70);
+/// What may be on its way beyond a round trip's worth and a frame: until the next report.
+const ALLOWANCE: Duration = Duration::from_millis(37);
 /// The same when the encoder's limit is below the path's: there a late report must cost no picture.
-const RELAXED_ALLOWANCE: Duration = Duration::from_millis(140);
+const RELAXED_ALLOWANCE: Duration = Duration::from_millis(107);
+/// No frame follows so many bytes before anything is heard: QUIC's own first window (RFC 9002, 7.2).
+const FIRST_WINDOW: usize = 14_720;
 /// Most that the round trip counts for in the window: the peer says what it is, by when it reports.
 const MOST_ROUND_TRIP: Duration = Duration::from_millis(500);
 /// Assumed before it is known.
@@ -36,8 +38,9 @@ const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_millis(350);
 /// The same on a way from which none has come yet: the peer may only now be there.
 const FIRST_SILENCE: Duration = Duration::from_secs(1);
-/// After so long without a frame one may go even if the window is used up, of so many times the size that the lowest rate
-/// would give it: it is not known whether the way there has stopped, or that of the reports.
+/// After so long without a frame one may go even if the window is used up, of the size that the lowest rate gives it. Without a
+/// report for so long it may have so many times that: it is not known whether the way there has stopped, or that of the reports.
+/// With reports it is known to be slow, and whatever goes beyond the lowest rate would keep its queue from ever being drained.
 const PROBE: Duration = Duration::from_millis(150);
 const PROBE_SIZE: f64 = 2.0;
 /// But not when nothing has been heard for so long.
@@ -126,7 +129,7 @@ impl RateController {
         }
         if let Some(Interruption { before_bps, ended: ended @ None }) = &mut self.interruption {
             *ended = Some(now);
-            let unknown_s = (self.estimator.round_trip().unwrap_or(FIRST_ROUND_TRIP) + ALLOWANCE).as_secs_f64();
+            let unknown_s = (self.estimator.round_trip().unwrap_or(FIRST_ROUND_TRIP) + ALLOWANCE * 2).as_secs_f64();
             self.estimator.handle_end_of_silence((*before_bps / 2.0).min(UNKNOWN_BITS / unknown_s));
             // What was lost in the silence says nothing about what passes now.
             news.lost = 0;
@@ -200,11 +203,12 @@ impl RateController {
         self.estimator.capacity_bps().map_or(FIRST_PACE_BPS, |capacity_bps| capacity_bps * PACE_SHARE).max(least)
     }
 
-    /// Most bytes that may be on their way.
+    /// Most bytes that may be on their way, where a frame follows the one before it after `frame`.
     #[must_use]
-    pub fn window_bytes(&self) -> usize {
+    pub fn window_bytes(&self, frame: Duration) -> usize {
         let relaxed = self.target_bps() >= self.limits.max_bps;
-        let mut time = self.round_trip().min(MOST_ROUND_TRIP) + if relaxed { RELAXED_ALLOWANCE } else { ALLOWANCE };
+        let allowance = frame + if relaxed { RELAXED_ALLOWANCE } else { ALLOWANCE };
+        let mut time = self.round_trip().min(MOST_ROUND_TRIP) + allowance;
         if self.estimator.is_beside_others() {
             // What others put before our packets is not ours to drain.
             time += self.estimator.queue().min(MOST_ROUND_TRIP).mul_f64(1.5);
@@ -217,13 +221,16 @@ impl RateController {
     #[must_use]
     pub fn frame_bytes(&self, frame: Duration, waiting: usize, now: Timestamp) -> usize {
         let usual = self.target_bps() / 8.0 * frame.as_secs_f64();
-        let free = self.window_bytes().saturating_sub(self.sent.in_flight_bytes() + waiting) as f64;
+        let most = if self.last_report.is_some() { usize::MAX } else { FIRST_WINDOW };
+        let window = self.window_bytes(frame).min(most);
+        let free = window.saturating_sub(self.sent.in_flight_bytes() + waiting) as f64;
         if free >= usual * LEAST_FRAME {
             return free.min(usual) as usize;
         }
         let is_quiet = self.last_frame.is_none_or(|at| now.since(at) > PROBE);
         let is_heard = self.last_report.is_none_or(|at| now.since(at) < GIVEN_UP);
-        let probe = self.limits.min_bps / 8.0 * frame.as_secs_f64() * PROBE_SIZE;
+        let is_open = self.last_report.is_some_and(|at| now.since(at) < PROBE);
+        let probe = self.limits.min_bps / 8.0 * frame.as_secs_f64() * if is_open { 1.0 } else { PROBE_SIZE };
         if is_quiet && is_heard { probe as usize } else { 0 }
     }
 

@@ -39,6 +39,10 @@ pub fn start() -> Timestamp {
     Timestamp::from_nanos(100_000_000_000)
 }
 
+pub const fn limits(start_bps: f64) -> RateLimits {
+    RateLimits { min_bps: MIN_BPS, start_bps, max_bps: CAP_BPS }
+}
+
 pub fn after(seconds: f64) -> Timestamp {
     start() + Duration::from_secs_f64(seconds)
 }
@@ -89,8 +93,7 @@ impl Call {
     }
 
     pub fn starting_at(at: Timestamp, start_bps: f64) -> Self {
-        let limits = RateLimits { min_bps: MIN_BPS, start_bps, max_bps: CAP_BPS };
-        let controller = RateController::new(limits);
+        let controller = RateController::new(limits(start_bps));
         Self {
             pacer: Pacer::new(controller.pace_bps()),
             controller,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{RateController, RateLimits};
-use super::harness::start;
+use super::harness::{FRAME, start};
 use crate::sim::random::Random;
 use crate::wire::feedback::{Feedback, MAX_REPORTED};
 
@@ -51,9 +51,9 @@ fn a_clock_that_jumps_as_far_as_it_can_with_each_report_does_not_run_over() {
 
 #[test]
 fn who_reports_late_gains_little_by_it() {
-    let honest = run(300, Duration::from_millis(20), |report| (report * 625, 0)).window_bytes();
+    let honest = run(300, Duration::from_millis(20), |report| (report * 625, 0)).window_bytes(FRAME);
     // Each report three seconds after what it speaks of.
     let late = run(300, Duration::from_secs(3), |report| (report * 93_750, 0));
     let most = late.target_bps() / 8.0 * (0.5 + 0.14) * 1.01;
-    assert!(late.window_bytes() as f64 <= most && honest > 0, "{} {most}", late.window_bytes());
+    assert!(late.window_bytes(FRAME) as f64 <= most && honest > 0, "{} {most}", late.window_bytes(FRAME));
 }

@@ -5,3 +5,4 @@ mod harness;
 mod hostile;
 mod invariants;
 mod scenarios;
+mod window;
