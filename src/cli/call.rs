@@ -353,6 +353,9 @@ impl Watch {
                     if outcome.exit_code() == 0 {
                         eprintln!("{}", outcome.sentence());
                     }
+                    if let Some(counts) = snapshot.counts_of(call) {
+                        (self.frames, self.traffic, self.sound.counts) = (counts.frames, counts.traffic, counts.sound);
+                    }
                     let finished = self.finish(media, outcome, talked_s);
                     interrupt.check()?;
                     return finished;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::queues::QueueCounts;
-use super::sound::SoundView;
+use super::sound::{SoundCounts, SoundView};
 use crate::call::Outcome;
 use crate::media::{ClockOffset, Timestamp};
 use crate::transport::rate::ladder::Limit;
@@ -59,7 +59,7 @@ pub enum CallView {
 pub struct CallNumber(pub u64);
 
 /// How a call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EndedCall {
     /// Which.
     pub number: CallNumber,
@@ -67,6 +67,8 @@ pub struct EndedCall {
     pub outcome: Outcome,
     /// Seconds of talk.
     pub talked_s: u64,
+    /// What went through its threads until the last of them stood still; none if it had none.
+    pub counts: Option<CallCounts>,
 }
 
 /// The other side.
@@ -132,6 +134,17 @@ pub struct ActiveView {
     pub queues: QueueCounts,
     /// Devices, levels and packets of sound.
     pub sound: SoundView,
+}
+
+/// What a call has sent, received and shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CallCounts {
+    /// Frames.
+    pub frames: FrameCounts,
+    /// Packets by the way they went.
+    pub traffic: TrafficCounts,
+    /// Sound; what is measured of it as it stood in the end.
+    pub sound: SoundCounts,
 }
 
 /// Frames since the call began.

@@ -490,9 +490,11 @@ impl Control {
             return;
         }
         self.ringer = None;
-        if let Some(threads) = self.threads.take() {
+        let counts = self.threads.take().map(|threads| {
+            let counters = Arc::clone(&threads.counters);
             self.ends = threads.stop();
-        }
+            view::call_counts(&counters)
+        });
         self.leave_room();
         self.path_key = None;
         let (peer, talked_s) = match &self.call {
@@ -505,7 +507,7 @@ impl Control {
             }
             CallView::Idle | CallView::Ended { .. } => return,
         };
-        self.numbering.end(outcome.clone(), talked_s);
+        self.numbering.end(outcome.clone(), talked_s, counts);
         self.call = CallView::Ended { peer, outcome, talked_s };
     }
 

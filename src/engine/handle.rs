@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use super::account::{AccountCommand, AccountView, Offer};
 pub use super::call_view::{
-    ActiveView, CallNumber, CallView, EndedCall, FrameCounts, PathView, Peer, SendingView, TrafficCounts,
+    ActiveView, CallCounts, CallNumber, CallView, EndedCall, FrameCounts, PathView, Peer, SendingView, TrafficCounts,
 };
 use super::clock;
 pub use super::command::{Command, Protect};

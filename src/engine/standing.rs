@@ -1,6 +1,6 @@
 //! How a call stands, for whoever follows it to its end: before the talk, in it, or after.
 
-use super::handle::{ActiveView, CallNumber, CallView, EngineHandle, Snapshot};
+use super::handle::{ActiveView, CallCounts, CallNumber, CallView, EngineHandle, Snapshot};
 use crate::call::Outcome;
 
 /// How a call stands.
@@ -41,6 +41,12 @@ impl Snapshot {
         let ended = self.ended.as_ref().filter(|ended| ended.number == call)?;
         Some(Standing::Over { outcome: &ended.outcome, talked_s: ended.talked_s })
     }
+
+    /// What the call with this number has sent, received and shown, once it is over.
+    #[must_use]
+    pub fn counts_of(&self, call: CallNumber) -> Option<CallCounts> {
+        self.ended.as_ref().filter(|ended| ended.number == call)?.counts
+    }
 }
 
 impl EngineHandle {
@@ -75,7 +81,7 @@ mod tests {
     #[test]
     fn a_call_in_whose_place_another_rings_is_over_and_not_ahead() {
         let call = CallView::Incoming { peer: Peer::default(), video: true, since: Timestamp::default() };
-        let ended = EndedCall { number: CallNumber(1), outcome: Outcome::PeerHungUp, talked_s: 7 };
+        let ended = EndedCall { number: CallNumber(1), outcome: Outcome::PeerHungUp, talked_s: 7, counts: None };
         let snapshot = Snapshot { call, call_number: CallNumber(2), ended: Some(ended), ..Snapshot::default() };
         let over = Standing::Over { outcome: &Outcome::PeerHungUp, talked_s: 7 };
         assert_eq!(snapshot.standing_of(CallNumber(1)), Some(over));

@@ -3,7 +3,7 @@
 
 use crate::call::Outcome;
 use crate::crypto::letter::CallId;
-use crate::engine::handle::{CallNumber, EndedCall};
+use crate::engine::handle::{CallCounts, CallNumber, EndedCall};
 
 /// Numbers of calls, counted from the engine's start.
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ impl Numbering {
     }
 
     /// The call that is shown is over.
-    pub(super) fn end(&mut self, outcome: Outcome, talked_s: u64) {
-        self.ended = Some(EndedCall { number: self.current, outcome, talked_s });
+    pub(super) fn end(&mut self, outcome: Outcome, talked_s: u64, counts: Option<CallCounts>) {
+        self.ended = Some(EndedCall { number: self.current, outcome, talked_s, counts });
     }
 
     const fn begin(&mut self, stands_for: Option<(CallId, [u8; 32])>) {

@@ -7,7 +7,10 @@ use crate::call::{Parties, State};
 use crate::crypto::identity::Identity;
 use crate::crypto::safety;
 use crate::engine::clock;
-use crate::engine::handle::{ActiveView, CallView, FrameCounts, Me, OwnDevices, SendingView, Snapshot, TrafficCounts};
+use crate::engine::counters::CallCounters;
+use crate::engine::handle::{
+    ActiveView, CallCounts, CallView, FrameCounts, Me, OwnDevices, SendingView, Snapshot, TrafficCounts,
+};
 use crate::engine::topology::CallThreads;
 
 impl Control {
@@ -112,8 +115,8 @@ impl Control {
                     key_age_s: clock::now().since(machine.refreshed()).as_secs(),
                     encoder: self.threads.as_ref().map_or("", |threads| threads.encoder.name()),
                     sending: self.threads.as_ref().map(sending).unwrap_or_default(),
-                    frames: self.threads.as_ref().map(frame_counts).unwrap_or_default(),
-                    traffic: self.threads.as_ref().map(traffic_counts).unwrap_or_default(),
+                    frames: self.threads.as_ref().map(|threads| frame_counts(&threads.counters)).unwrap_or_default(),
+                    traffic: self.threads.as_ref().map(|threads| traffic_counts(&threads.counters)).unwrap_or_default(),
                     address_hidden: self.hides_address(),
                     round_trips_ms: self.round_trips_ms(),
                     clock: self.threads.as_ref().and_then(|it| it.counters.peer_clock.offset(clock::now())),
@@ -145,9 +148,18 @@ fn behind_lock(snapshot: Snapshot) -> Snapshot {
     }
 }
 
-fn traffic_counts(threads: &CallThreads) -> TrafficCounts {
-    let (relay_packets, relay_bytes) = threads.counters.relayed.get();
-    let (direct_packets, direct_bytes) = threads.counters.direct.get();
+/// What has gone through a call's threads so far.
+pub(super) fn call_counts(counters: &CallCounters) -> CallCounts {
+    CallCounts {
+        frames: frame_counts(counters),
+        traffic: traffic_counts(counters),
+        sound: counters.sound.counts(clock::now()),
+    }
+}
+
+fn traffic_counts(counters: &CallCounters) -> TrafficCounts {
+    let (relay_packets, relay_bytes) = counters.relayed.get();
+    let (direct_packets, direct_bytes) = counters.direct.get();
     TrafficCounts { relay_packets, relay_bytes, direct_packets, direct_bytes }
 }
 
@@ -165,8 +177,7 @@ fn sending(threads: &CallThreads) -> SendingView {
     }
 }
 
-fn frame_counts(threads: &CallThreads) -> FrameCounts {
-    let counters = &threads.counters;
+fn frame_counts(counters: &CallCounters) -> FrameCounts {
     FrameCounts {
         captured: counters.captured.get(),
         damaged: counters.damaged.get(),

@@ -185,7 +185,6 @@ impl SoundCounters {
     pub fn view(&self, now: Timestamp) -> SoundView {
         let heard = Timestamp::from_nanos(self.heard.load(Ordering::Relaxed));
         let state = |state: &Mutex<DeviceState>| state.lock().map_or(DeviceState::Off, |state| state.clone());
-        let jitter = self.jitter.lock().map_or_else(|_| JitterCounts::default(), |jitter| *jitter);
         SoundView {
             microphone: state(&self.microphone),
             speaker: state(&self.speaker),
@@ -193,21 +192,28 @@ impl SoundCounters {
             peer_level_dbfs: self.peer_level.get(),
             speaking_while_muted: self.speaking_while_muted.load(Ordering::Relaxed),
             no_sound_since: (heard != Timestamp::ZERO && now.since(heard) > NO_SOUND).then_some(heard),
-            counts: SoundCounts {
-                sent: self.sent.get(),
-                unsent: self.unsent.get(),
-                received: self.received.get(),
-                concealed: jitter.concealed,
-                late: jitter.late,
-                dropped: jitter.dropped,
-                stretched_ms: jitter.stretched.as_millis() as u64,
-                undecodable: self.undecodable.get(),
-                samples_lost: self.samples_lost.get(),
-                samples_missing: self.samples_missing.get(),
-                processing_rebuilt: self.processing_rebuilt.get(),
-                mouth_to_ear_ms: self.mouth_to_ear.millis().map(|millis| (millis * 10.0).round() / 10.0),
-                sound_after_picture_ms: self.lipsync.skew_ms(now).map(f32::round),
-            },
+            counts: self.counts(now),
+        }
+    }
+
+    /// What has gone through so far.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> SoundCounts {
+        let jitter = self.jitter.lock().map_or_else(|_| JitterCounts::default(), |jitter| *jitter);
+        SoundCounts {
+            sent: self.sent.get(),
+            unsent: self.unsent.get(),
+            received: self.received.get(),
+            concealed: jitter.concealed,
+            late: jitter.late,
+            dropped: jitter.dropped,
+            stretched_ms: jitter.stretched.as_millis() as u64,
+            undecodable: self.undecodable.get(),
+            samples_lost: self.samples_lost.get(),
+            samples_missing: self.samples_missing.get(),
+            processing_rebuilt: self.processing_rebuilt.get(),
+            mouth_to_ear_ms: self.mouth_to_ear.millis().map(|millis| (millis * 10.0).round() / 10.0),
+            sound_after_picture_ms: self.lipsync.skew_ms(now).map(f32::round),
         }
     }
 }
