@@ -160,7 +160,7 @@ impl RateController {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.poll_timeout().is_some_and(|at| at <= now) {
             if !self.silent {
-                self.interruption = Some(Interruption { before_bps: self.estimator.lasting_bps(), ended: None });
+                self.interruption = Some(Interruption { before_bps: self.prospect_bps(now), ended: None });
             }
             self.estimator.handle_silence();
             self.silent = true;

@@ -4,6 +4,7 @@ use super::bulk::Bulk;
 use std::time::Duration;
 
 use super::harness::{CAP_BPS, Call, MIN_BPS, World, after, capacity, link, percentile, start};
+use crate::sim::Outages;
 
 /// Left out of the figures: the beginning.
 const SETTLED_S: f64 = 3.0;
@@ -116,6 +117,19 @@ fn a_silence_makes_pictures_no_smaller_but_a_link_that_comes_back_slower_does() 
         println!("{rate}: a prospect above {most_bps} until {settled:.2} s after the silence");
         assert!(settled < 0.7, "{rate}: {settled}");
     }
+}
+
+#[test]
+fn a_silence_soon_after_another_is_taken_for_no_slower_link() {
+    let mut config = link("up.rate=2mbit,delay=20ms");
+    let seconds = Duration::from_secs_f64;
+    config.up.outages = Outages::Spans(vec![(seconds(10.0), seconds(2.0)), (seconds(12.1), seconds(2.0))]);
+    let mut world = World::new(&config, vec![Call::starting(start())]);
+    world.run_until(after(16.0));
+    let least = world.calls[0].prospects.iter().filter(|(at, _)| *at > after(9.0)).map(|(_, bps)| *bps);
+    let least = least.fold(f64::INFINITY, f64::min);
+    println!("two silences, 0.1 s apart: a prospect of {:.0} kb/s at least", least / 1e3);
+    assert!(least > 1.7e6, "{least}");
 }
 
 #[test]
