@@ -19,7 +19,7 @@ use crate::net::knobs::{DATAGRAM_LEN, DATAGRAM_SEND_BYTES};
 use crate::transport::clock::ClockEstimator;
 use crate::transport::packetise::{PacketNumbers, packetise};
 use crate::transport::rate::pacer::{Pacer, Waiting};
-use crate::transport::rate::{RateController, RateLimits};
+use crate::transport::rate::{RateController, RateLimits, video};
 use crate::transport::repair::policy::Remedies;
 use crate::transport::repair::{Mending, Outgoing, Repair};
 use crate::wire::feedback::Feedback;
@@ -30,15 +30,10 @@ use crate::wire::parity::Part;
 const MAX_PACKET_LEN: usize = 1400;
 /// What UDP, IPv4 and QUIC with its tag put before a packet.
 const OVERHEAD_BYTES: usize = 58;
-/// Sound, reports, and what is added to each frame, with all headers.
-const BESIDE_VIDEO_BPS: f64 = 110_000.0;
-/// What headers and padding add to video.
-const VIDEO_OVERHEAD: f64 = 1.12;
-/// Lowest rate of a call, and that of its first moments unless the video wants less.
+/// Lowest rate of a call, which leaves something for video whatever repair takes, and that of its first moments unless the video
+/// wants less.
 const MIN_BPS: f64 = 150_000.0;
 const START_BPS: f64 = 1_200_000.0;
-/// A frame of less than this rate is not worth encoding.
-const LEAST_VIDEO_KBPS: f64 = 20.0;
 /// Most bytes that QUIC may hold back before it is given no more: a second of sound.
 const MOST_HELD_BYTES: usize = 8 * 1024;
 /// For so long it may hold more: a large frame is handed over faster than QUIC's task sends it.
@@ -135,7 +130,7 @@ impl Outbox {
         switches: Arc<SendSwitches>,
         counters: Arc<CallCounters>,
     ) -> Self {
-        let max_bps = f64::from(video.bitrate_kbps) * 1_000.0 * VIDEO_OVERHEAD + BESIDE_VIDEO_BPS;
+        let max_bps = video::call_bps(video.bitrate_kbps.into());
         let limits = RateLimits { min_bps: MIN_BPS, start_bps: START_BPS.min(max_bps), max_bps };
         let controller = RateController::new(limits);
         Self {
@@ -324,11 +319,12 @@ impl Outbox {
             (usual, usual)
         };
         let frame_bytes = self.frame_bytes(way, usual as usize, frame_time);
-        // Where the path is what limits, repair takes its share of it.
+        // Where the path is what limits, repair takes its share of the video.
         let is_limited = self.controller.target_bps() < self.max_bps;
-        let share = if is_limited { 1.0 - self.repair.share() } else { 1.0 };
+        let share = if is_limited { self.repair.share() } else { 0.0 };
+        let kbps = |bytes: f64| self.video_kbps(bytes * 8.0 / frame_time.as_secs_f64(), share);
         let (allowed_kbps, kbps) = if self.adaptation.frame_budget {
-            (self.video_kbps(prospect * share, frame_time), self.video_kbps(frame_bytes as f64 * share, frame_time))
+            (kbps(prospect), kbps(frame_bytes as f64))
         } else {
             (self.video_kbps, self.video_kbps)
         };
@@ -341,12 +337,10 @@ impl Outbox {
         way.ceiling.set(silent.max(2 * (self.controller.window_bytes(frame_time) as u64 + usual as u64)));
     }
 
-    /// The rate of video where each frame may have this with all that goes beside it; zero if that is too little.
-    fn video_kbps(&self, frame_bytes: f64, frame_time: Duration) -> u32 {
-        let bps = frame_bytes * 8.0 / frame_time.as_secs_f64();
-        let kbps = (bps - BESIDE_VIDEO_BPS) / VIDEO_OVERHEAD / 1_000.0;
+    /// What the encoder may have of a rate of the call; zero: leave the frame out.
+    fn video_kbps(&self, bps: f64, repair: f64) -> u32 {
         // One more, for the rounding: at the highest rate the encoder is to have what was asked for.
-        if kbps < LEAST_VIDEO_KBPS { 0 } else { (kbps.round() as u32 + 1).min(self.video_kbps) }
+        video::video_kbps(bps, repair).map_or(0, |kbps| (kbps.round() as u32 + 1).min(self.video_kbps))
     }
 
     /// What the next frame may have, with all headers.

@@ -262,7 +262,7 @@ impl Repair {
     /// Share of what is sent that repair takes.
     #[must_use]
     pub const fn share(&self) -> f64 {
-        self.plan.share
+        self.plan.share.min(BUDGET_SHARE)
     }
 
     /// What was sent last will not be decoded: the next frame is to be predicted from [`Repair::acknowledged`].

@@ -11,6 +11,7 @@ pub mod recorder;
 pub mod sent;
 #[cfg(test)]
 mod tests;
+pub mod video;
 
 use std::time::Duration;
 

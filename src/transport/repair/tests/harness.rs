@@ -13,6 +13,7 @@ use crate::transport::packetise::{PacketNumbers, packetise};
 use crate::transport::parity::Rebuilder;
 use crate::transport::rate::pacer::{Pacer, Waiting};
 use crate::transport::rate::recorder::ArrivalRecorder;
+use crate::transport::rate::video::{call_bps, video_kbps};
 use crate::transport::rate::{RateController, RateLimits};
 use crate::transport::reassemble::Reassembler;
 use crate::wire::feedback::Feedback;
@@ -27,10 +28,8 @@ const MAX_LEN: usize = 1_200;
 const OVERHEAD: usize = 58;
 const DEADLINE: Duration = Duration::from_millis(400);
 const SOUND_DEADLINE: Duration = Duration::from_millis(150);
-/// As the sealing thread and the outbox have them.
+/// As the sealing thread has it.
 const MEND_PAUSE: Duration = Duration::from_millis(200);
-const BESIDE_VIDEO_BPS: f64 = 110_000.0;
-const VIDEO_OVERHEAD: f64 = 1.12;
 /// From one request for a keyframe to the next.
 const REQUESTS: Duration = Duration::from_millis(200);
 pub fn start() -> Timestamp {
@@ -101,11 +100,6 @@ impl Outcome {
     }
 }
 
-/// The most that a call with such video sends, with all headers.
-pub fn max_bps(video_kbps: f64) -> f64 {
-    video_kbps * 1_000.0 * VIDEO_OVERHEAD + BESIDE_VIDEO_BPS
-}
-
 /// The call.
 pub struct Call {
     link: Link<Vec<u8>, Back>,
@@ -135,13 +129,13 @@ pub struct Call {
 impl Call {
     /// A call with frames of recorded sizes.
     pub fn new(link: &str, video_kbps: f64, remedies: Remedies) -> Self {
-        Self::of(link, video_kbps, remedies, Box::new(Recorded::new(max_bps(video_kbps))))
+        Self::of(link, video_kbps, remedies, Box::new(Recorded::new(call_bps(video_kbps))))
     }
 
     pub fn of(link: &str, video_kbps: f64, remedies: Remedies, source: Box<dyn Source>) -> Self {
         let config: LinkConfig = spec::parse(link, |_| Err("no file".into())).unwrap();
         let round_trip = config.up.delay + config.down.delay;
-        let max_bps = max_bps(video_kbps);
+        let max_bps = call_bps(video_kbps);
         let limits = RateLimits { min_bps: 150_000.0, start_bps: max_bps.min(1_200_000.0), max_bps };
         let controller = RateController::new(limits);
         Self {
@@ -228,19 +222,18 @@ impl Call {
     }
 
     fn capture(&mut self, now: Timestamp) {
-        let video_kbps = |bps: f64| (bps - BESIDE_VIDEO_BPS) / VIDEO_OVERHEAD / 1_000.0;
-        let allowed_kbps = video_kbps(self.controller.target_bps().min(self.max_bps)).max(0.0);
+        let repair = if self.controller.target_bps() < self.max_bps { self.repair.share() } else { 0.0 };
+        let allowed_kbps = video_kbps(self.controller.prospect_bps(now).min(self.max_bps), repair).unwrap_or(0.0);
         if !self.source.capture(allowed_kbps as u32, now) {
             self.outcome.left_out += 1;
             return;
         }
         let interval = self.source.interval();
         let frame_bytes = self.controller.frame_bytes(interval, self.pacer.video_bytes(), now) as f64;
-        let kbps = video_kbps(frame_bytes * 8.0 / interval.as_secs_f64());
-        if kbps < 20.0 {
+        let Some(kbps) = video_kbps(frame_bytes * 8.0 / interval.as_secs_f64(), repair) else {
             self.outcome.skipped += 1;
             return;
-        }
+        };
         self.controller.handle_frame(now);
         let id = self.next;
         self.next = id.next();

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::super::policy::Remedies;
 use super::encoded::{Encoded, Likeness};
-use super::harness::{Call, max_bps, start};
+use super::harness::{Call, start};
 use crate::bench::quality::ssim_db;
 use crate::media::Timestamp;
 use crate::transport::rate::ladder::Step;
+use crate::transport::rate::video::call_bps;
 
 const SOURCE: Step = Step { width: 1280, height: 720, fps: 30 };
 const VIDEO_KBPS: f64 = 1_500.0;
@@ -54,7 +55,7 @@ fn run(ladder: bool) -> Figures {
         println!("  {:.2} s: {width}x{height}@{fps}", at.millis_since(start()) / 1_000.0);
     }
     let sent: f64 = outcome.sent.iter().map(|(_, bytes)| *bytes as f64 * 8.0).sum();
-    let usable: f64 = [HIGH_BPS, LOW_BPS, HIGH_BPS].map(|bps| bps.min(max_bps(VIDEO_KBPS))).iter().sum();
+    let usable: f64 = [HIGH_BPS, LOW_BPS, HIGH_BPS].map(|bps| bps.min(call_bps(VIDEO_KBPS))).iter().sum();
     Figures {
         p50_ms: percentile(0.5),
         p95_ms: percentile(0.95),
@@ -88,7 +89,7 @@ fn where_the_rate_falls_smaller_pictures_are_in_time_and_do_not_stand_still() {
         );
         figures
     });
-    assert!(with.p95_ms < 0.6 * without.p95_ms && with.p95_ms < 120.0);
+    assert!(with.p95_ms < 0.9 * without.p95_ms && with.shown > without.shown, "sooner and more of them");
     assert!(with.skipped * 2 < without.skipped && with.frozen_s < without.frozen_s);
     assert!(with.used > 0.6 && without.used > 0.6, "a delay counts only together with what was used");
 }
