@@ -1,7 +1,7 @@
 //! Which remedy is used when: the one place where that is decided, by round trip and loss.
 //!
 //! A packet that is sent again comes a round trip later, which is the cheapest remedy and the first. On a path that loses much
-//! it is sent twice, since it may be lost again, and every few frames one is predicted from what has arrived for certain, so
+//! it is sent twice, since it may be lost again, and every other frame is predicted from what has arrived for certain, so
 //! that nobody has to wait for what is missing. Where the round trip is long, parity is there before what would be sent again,
 //! if packets follow each other fast enough. A keyframe is for what none of these has mended.
 
@@ -18,7 +18,7 @@ pub const COPY_AFTER: Duration = Duration::from_millis(25);
 /// From this loss on, and this round trip, some frames are predicted from what has arrived; up to where an encoder holds it.
 const ANCHORED_LOSS: f64 = 0.02;
 const ANCHORED: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(300)];
-const ANCHOR_EVERY: u32 = 3;
+const ANCHOR_EVERY: u32 = 2;
 /// From this round trip on the picture would stand still visibly for what is sent again.
 const LONG: Duration = Duration::from_millis(140);
 /// Parity over so many packets, and how far apart: one in five more, and any burst of three is survived.

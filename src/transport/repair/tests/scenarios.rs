@@ -4,7 +4,7 @@ use super::super::policy::Remedies;
 use super::harness::{Call, Outcome, start};
 
 const SECONDS: u64 = 60;
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 10;
 const ALL: Remedies = Remedies { fec: true, references: true };
 const NO_FEC: Remedies = Remedies { fec: false, references: true };
 const NO_REFERENCES: Remedies = Remedies { fec: true, references: false };
