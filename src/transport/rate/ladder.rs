@@ -20,8 +20,8 @@ const FEW_FPS: [u32; 2] = [15, 10];
 /// AV1's quantiser index grows by this when a pixel gets half the bits: measured with libaom from 320x180 to 1280x720.
 const PER_OCTAVE: f64 = 35.0;
 /// From this index on a smaller picture looks better; a larger one is only taken if it would stay below the other.
-const TOO_COARSE: f64 = 205.0;
-const FINE_ENOUGH: f64 = 180.0;
+const TOO_COARSE: f64 = 215.0;
+const FINE_ENOUGH: f64 = 190.0;
 /// For how long there has to be too little before a step down, and enough before a step up.
 const SHORT: Duration = Duration::from_millis(200);
 const ROOM: Duration = Duration::from_secs(2);
@@ -440,7 +440,7 @@ mod tests {
 
     #[test]
     fn more_detail_takes_a_smaller_picture_at_the_same_rate() {
-        let heights = [-60.0, 0.0, 30.0].map(|detail| {
+        let heights = [-60.0, 10.0, 40.0].map(|detail| {
             let mut bench = Bench::new(detail);
             bench.run(10.0, |_| 400.0);
             bench.ladder.step().height
