@@ -48,6 +48,8 @@ const APPROACH: f64 = 4.0;
 const STEP_BPS: f64 = 80_000.0;
 /// Growth a second up to the first rate while no pair measures anything.
 const BLIND_GROWTH: f64 = 0.7;
+/// Such growth ends where the rate is this many times what arrives.
+const USED: f64 = 1.5;
 /// A link that is shared: a sure queue although less than this share of the capacity arrives here. For so long growth is quick up to
 /// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
 const CONTENDED_SHARE: f64 = 0.85;
@@ -138,13 +140,14 @@ impl Estimator {
 
     /// What a report said.
     pub fn handle_news(&mut self, news: &News, now: Timestamp) {
+        let mut is_paired = false;
         for arrival in &news.arrivals {
-            self.handle_arrival(arrival);
+            is_paired |= self.handle_arrival(arrival);
         }
         if let Some(round_trip) = news.round_trip {
             self.round_trip.take(now, round_trip.as_secs_f64());
         }
-        if self.pair_bits > ENOUGH_BITS {
+        if is_paired && self.pair_bits > ENOUGH_BITS {
             self.capacity = Some((now, (self.pair_bits / self.pair_s.max(1e-6)).min(1e9)));
         }
         let elapsed_s = self.updated.replace(now).map_or(0.0, |before| now.since(before).as_secs_f64());
@@ -217,7 +220,9 @@ impl Estimator {
         self.queues.len() + self.arrivals.len() + self.reports.len()
     }
 
-    fn handle_arrival(&mut self, arrival: &Arrival) {
+    /// Gives whether it measures the link, together with the one before it.
+    fn handle_arrival(&mut self, arrival: &Arrival) -> bool {
+        let mut is_pair = false;
         let Arrival { sent, arrived, bytes } = *arrival;
         let delay_s = arrived.millis_since(sent) / 1_000.0;
         let queue_s = delay_s - self.base.take(arrived, delay_s);
@@ -232,7 +237,8 @@ impl Estimator {
             self.pair_bits *= kept;
             self.pair_s *= kept;
             // It waited for the one before it, so the time between them is its own.
-            if queue_s >= apart_s && sent.since(self.last_sent) < PAIR {
+            is_pair = queue_s >= apart_s && sent.since(self.last_sent) < PAIR;
+            if is_pair {
                 self.pair_bits += bytes as f64 * 8.0;
                 self.pair_s += apart_s;
             }
@@ -242,6 +248,7 @@ impl Estimator {
         keep(&mut self.arrivals, |(at, _)| arrived.since(*at) <= ARRIVING);
         self.queues.push_back((arrived, queue_s));
         keep(&mut self.queues, |(at, _)| arrived.since(*at) <= STANDING);
+        is_pair
     }
 
     fn adjust(&mut self, elapsed_s: f64, lost: usize, now: Timestamp) {
@@ -336,11 +343,18 @@ impl Estimator {
                 let quickly = (goal_bps.min(known_bps) - self.target_bps).max(0.0);
                 (quickly * APPROACH + STEP_BPS) * elapsed_s
             }
-            // Frames of one packet measure nothing: up to where they have two again.
-            _ if is_old && self.target_bps < self.limits.start_bps => self.target_bps * BLIND_GROWTH * elapsed_s,
+            // Frames of one packet measure nothing: up to where they have two again, as long as the rate is made use of.
+            _ if is_old && self.target_bps < self.limits.start_bps && self.is_used() => {
+                self.target_bps * BLIND_GROWTH * elapsed_s
+            }
             _ => 0.0,
         };
         wanted.min(self.target_bps * elapsed_s / GROWTH_S)
+    }
+
+    /// Whether about as much arrives as may be sent: what is not tried is not known to pass.
+    fn is_used(&self) -> bool {
+        self.arriving_bps(ARRIVING).is_none_or(|arriving_bps| self.target_bps < USED * arriving_bps)
     }
 
     /// Whether nothing arrived for a while, although sound comes all the time: then the link stood still.
