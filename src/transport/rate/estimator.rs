@@ -19,6 +19,8 @@ use crate::media::Timestamp;
 pub const SHARE: f64 = 0.96;
 /// Standing queue that is left alone.
 const QUEUE_S: f64 = 0.015;
+/// What is left alone beyond that by who has next to nothing of a shared link.
+const SHARED_QUEUE_S: f64 = 0.025;
 /// From here on what arrives is all that passes: the link is busy without a pause.
 const SURE_QUEUE_S: f64 = 0.025;
 /// A queue is to be gone after this long, at most at [`MOST_DRAIN`] of the capacity.
@@ -60,7 +62,7 @@ const MAKING_WAY: f64 = 0.25;
 /// How lately the capacity has to have been reported for that, and for how long nothing may have arrived.
 const FRESH: Duration = Duration::from_millis(100);
 const STALL: Duration = Duration::from_millis(45);
-/// A queue of others: less than this share of the capacity arrives here, for this long.
+/// A queue of others: there surely is one although less than this share of the capacity arrives here, for this long.
 const FOREIGN_SHARE: f64 = 0.7;
 const FOREIGN: Duration = Duration::from_millis(700);
 /// Beside others: growth a second, and what is left after a loss, once in each pause.
@@ -254,14 +256,14 @@ impl Estimator {
     fn adjust(&mut self, elapsed_s: f64, lost: usize, now: Timestamp) {
         let (capacity, arriving) = (self.capacity_bps(), self.arriving_bps(ARRIVING));
         let queue_s = self.queue().as_secs_f64();
-        let is_waiting = queue_s > QUEUE_S;
+        let is_waiting = queue_s > self.tolerated_s(now);
         let few = self
             .capacity_of_last(OLD)
             .zip(arriving)
             .is_some_and(|(capacity, arriving)| arriving < FOREIGN_SHARE * capacity);
         // After a gap in the reports little arrived because little passed.
         let is_even = elapsed_s < GAP_S;
-        let is_foreign = is_waiting && few && is_even;
+        let is_foreign = queue_s > SURE_QUEUE_S && few && is_even;
         self.look_for_others(is_foreign, now);
         let elapsed_s = elapsed_s.min(GAP_S);
 
@@ -321,6 +323,14 @@ impl Estimator {
         }
     }
 
+    /// Standing queue that is left alone: on a shared link more of it by who has less of that, or whoever's frames come first each
+    /// time, and so find the least queue, would take all.
+    fn tolerated_s(&self, now: Timestamp) -> f64 {
+        let contended = self.contended.filter(|(at, _)| now.since(*at) < CONTENDED);
+        let share = contended.zip(self.capacity_bps()).map(|(_, capacity_bps)| self.target_bps / capacity_bps);
+        QUEUE_S + share.map_or(0.0, |share| SHARED_QUEUE_S * (1.0 - share).clamp(0.0, 1.0))
+    }
+
     /// What passed of ours when the link was found to be shared, in the episode that goes on.
     fn making_way_bps(&self, now: Timestamp) -> Option<f64> {
         self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map(|(_, bps)| bps)
@@ -329,7 +339,7 @@ impl Estimator {
     /// Falls to what passes, less what lets the queue go.
     fn drain(&mut self, queue_s: f64, passing_bps: f64, now: Timestamp) {
         let own_bps = self.making_way_bps(now).unwrap_or(0.0);
-        let drain = ((queue_s - QUEUE_S) / DRAIN_S).min(MOST_DRAIN);
+        let drain = ((queue_s - self.tolerated_s(now)) / DRAIN_S).min(MOST_DRAIN);
         self.drained = Some((now, self.lasting_bps().min(passing_bps.max(own_bps) * SHARE)));
         self.target_bps = self.target_bps.min((passing_bps * (SHARE - drain)).max(own_bps * MAKING_WAY));
     }
