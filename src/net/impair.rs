@@ -10,7 +10,7 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct Uplink {
     begun: Mutex<Option<Begun>>,
     /// The next packet is due at another time than before, or a socket is closed.
     changed: Notify,
+    /// Sockets that are open: each sends what is due, whosever it is.
+    open: AtomicUsize,
 }
 
 struct Begun {
@@ -106,6 +108,7 @@ impl ImpairedSocket {
         if let Some(watch) = &watch {
             watch.begin(start);
         }
+        up.open.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::new(Shared { inner, clock: *clock, up, watch, closed: AtomicBool::new(false) });
         tokio::spawn(Arc::clone(&shared).send_when_due());
         Arc::new(Self { shared, down: Mutex::new(Receiving { link: down, timer: None }) })
@@ -114,6 +117,7 @@ impl ImpairedSocket {
 
 impl Drop for ImpairedSocket {
     fn drop(&mut self) {
+        self.shared.up.open.fetch_sub(1, Ordering::AcqRel);
         self.shared.closed.store(true, Ordering::Release);
         self.shared.up.changed.notify_waiters();
     }
@@ -124,7 +128,7 @@ impl Shared {
         (self.clock)()
     }
 
-    /// Sends what is due, until the socket is closed and nothing is on its way any more.
+    /// Sends what is due, until the socket is closed and nothing is on its way any more, or others that are open see to it.
     async fn send_when_due(self: Arc<Self>) {
         loop {
             let changed = self.up.changed.notified();
@@ -133,6 +137,9 @@ impl Shared {
             let due = lock(&self.up.begun).as_mut().and_then(|up| up.send_due(self.now()));
             let pause = due.map(|due| due.since(self.now()));
             let closed = self.closed.load(Ordering::Acquire);
+            if closed && self.up.open.load(Ordering::Acquire) > 0 {
+                return;
+            }
             match pause {
                 None if closed => return,
                 Some(pause) if closed && pause > LINGER => return,
@@ -343,17 +350,20 @@ mod tests {
         assert!((50..150).contains(&arrived.len()), "{}", arrived.len());
     }
 
-    /// Each of two sockets gets half of a direction that they share, and a whole one of its own.
+    /// The packets of two sockets leave a direction that they share one after the other, and two of their own side by side.
     #[tokio::test]
     async fn sockets_that_share_a_direction_share_its_rate() {
         let key = |number| SigningKey::from_bytes(&[number; 32]);
         let link = Arc::new(spec::parse("up.rate=1mbit,up.queue=2s", |_| Err(String::new())).unwrap());
-        for (shared, least_ms) in [(None, 156), (Some(Arc::new(Uplink::default())), 312)] {
-            let begun = clock::now();
+        for shared in [None, Some(Arc::new(Uplink::default()))] {
+            let watch = Arc::new(LinkWatch::default());
             let mut waits = Vec::new();
             for (own, peer) in [(1, 2), (3, 4)] {
-                let impairment =
-                    Impairment { shared: shared.clone(), ..Impairment::new(Arc::clone(&link), clock::now) };
+                let impairment = Impairment {
+                    shared: shared.clone(),
+                    watch: Some(Arc::clone(&watch)),
+                    ..Impairment::new(Arc::clone(&link), clock::now)
+                };
                 let callee = open(own, peer, None);
                 let peer = key(own).verifying_key().to_bytes();
                 let own = Arc::new(key(own + 1));
@@ -367,11 +377,52 @@ mod tests {
                 waits.push((callee, caller, near, far));
             }
             let [(.., near, far), (.., other_near, other_far)] = &waits[..] else { unreachable!() };
-            let both = tokio::join!(numbers(near, far, 20, 1_000), numbers(other_near, other_far, 20, 1_000));
-            assert_eq!((both.0.0.len(), both.1.0.len()), (20, 20));
-            let longest = both.0.1.max(both.1.1);
-            assert!(longest >= Duration::from_millis(least_ms), "{longest:?} of {:?}", clock::now().since(begun));
+            drop(watch.take());
+            let both = tokio::join!(numbers(near, far, 40, 1_000), numbers(other_near, other_far, 40, 1_000));
+            assert_eq!((both.0.0.len(), both.1.0.len()), (40, 40));
+            let mut large = watch.take().packets;
+            large.retain(|packet| packet.bytes > 1_000);
+            large.sort_by_key(|packet| packet.left);
+            let apart = |pair: &[Passed]| pair[1].left.unwrap().since(pair[0].left.unwrap());
+            let close = large.windows(2).filter(|pair| apart(pair) < Duration::from_millis(8)).count();
+            assert!(large.len() >= 80 && (close == 0) == shared.is_some(), "{close} of {}", large.len());
         }
+    }
+
+    /// What a socket sent before it was closed is sent by the one that shares its direction, and its own task ends at once.
+    #[tokio::test]
+    async fn a_closed_socket_leaves_its_direction_to_the_others() {
+        let key = |number| SigningKey::from_bytes(&[number; 32]);
+        let link = Arc::new(spec::parse("up.delay=1500ms", |_| Err(String::new())).unwrap());
+        let shared = Arc::new(Uplink::default());
+        let impairment =
+            Impairment { shared: Some(Arc::clone(&shared)), ..Impairment::new(Arc::clone(&link), clock::now) };
+        let [one, other] = [1, 2].map(|own| {
+            let peer = key(own + 2).verifying_key().to_bytes();
+            CallSocket::open(Arc::new(key(own)), peer, Ceiling::default(), Some(&impairment)).unwrap()
+        });
+        assert_eq!(shared.open.load(Ordering::Acquire), 2);
+        let sink = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        sink.set_nonblocking(true).unwrap();
+        let dialling = tokio::spawn({
+            let (one, at) = (one.clone(), sink.local_addr().unwrap());
+            async move { drop(one.dial(vec![at]).await) }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        dialling.abort();
+        one.close(Duration::ZERO).await;
+        drop(one);
+        while shared.open.load(Ordering::Acquire) > 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut buf = [0; 2_048];
+        assert!(sink.recv(&mut buf).is_err(), "it is on its way for 1.5 s");
+        let begun = clock::now();
+        while sink.recv(&mut buf).is_err() {
+            assert!(clock::now().since(begun) < Duration::from_secs(5), "it was given up");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(other);
     }
 
     #[tokio::test]
