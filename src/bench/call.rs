@@ -100,6 +100,9 @@ pub enum BenchError {
     /// Somebody wanted it to end.
     #[error("interrupted")]
     Stopped,
+    /// Whoever was to share the link, with what became of them.
+    #[error("the {0} beside the call: {1}")]
+    Company(&'static str, String),
     /// The call ended while it was measured.
     #[error("the call ended early: {0}")]
     Ended(String),
@@ -177,7 +180,8 @@ impl CallBench {
         pair.shutdown();
         let quality = self.compare(&measured.sent, &sight)?;
         let gpu = (gpu.name().to_owned(), gpu.backend().to_owned());
-        Ok(Measured { link: watch.map(|watch| watch.take()), company, quality, gpu, ..measured })
+        let link = watch.map(|watch| watch.take());
+        Ok(Measured { link, company, quality, ledger: ledger::cost(), gpu, ..measured })
     }
 
     /// The window closes at the end. No picture is compared: it scales them.
@@ -211,7 +215,8 @@ impl CallBench {
             near.finish()?;
         }
         pair.shutdown();
-        Ok(Measured { link: watch.map(|watch| watch.take()), gpu: name, ..measured })
+        let link = watch.map(|watch| watch.take());
+        Ok(Measured { link, ledger: ledger::cost(), gpu: name, ..measured })
     }
 
     /// Who shows the caller what comes back, if anything does.
@@ -319,7 +324,8 @@ impl CallBench {
             quality: None,
             mouth_to_ear_ms: far.sound.counts.mouth_to_ear_ms,
             spent,
-            ledger: ledger::cost(),
+            // Measured when everybody has left.
+            ledger: Duration::ZERO,
             gpu: Default::default(),
         })
     }

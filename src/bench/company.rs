@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::call::{BenchError, CallBench, LOOK, Measured};
 use super::figures::Timeline;
-use super::pair::{Pair, PairError};
+use super::pair::Pair;
 use super::summary::{Percentiles, round};
 use crate::crypto::identity::ephemeral_key;
 use crate::engine::clock;
@@ -149,19 +149,20 @@ impl Drop for Guests {
 }
 
 fn call(mut pair: Pair, over: impl Fn() -> bool) -> Result<(), BenchError> {
-    pair.talk(false)?;
+    let broke = |why: &dyn fmt::Display| BenchError::Company("second call", why.to_string());
+    pair.talk(false).map_err(|error| broke(&error))?;
     while !over() {
-        pair.caller.handle.talk().map_err(BenchError::Ended)?;
+        pair.caller.handle.talk().map_err(|ended| broke(&ended))?;
         std::thread::sleep(LOOK);
     }
-    pair.caller.hang_up()?;
+    pair.caller.hang_up().map_err(|error| broke(&error))?;
     pair.shutdown();
     Ok(())
 }
 
 /// Sends without end, at whatever rate quinn's default controller takes.
 fn flow(impairment: &Impairment, over: impl Fn() -> bool) -> Result<(), BenchError> {
-    let broke = |why: &dyn fmt::Display| BenchError::Pair(PairError::NoCall(format!("the flow beside it: {why}")));
+    let broke = |why: &dyn fmt::Display| BenchError::Company("flow", why.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let [near_key, far_key] = [(); 2].map(|()| ephemeral_key(&mut rand::rng()));

@@ -68,7 +68,7 @@ pub struct EndedCall {
     /// Seconds of talk.
     pub talked_s: u64,
     /// What went through its threads until the last of them stood still; none if it had none.
-    pub counts: Option<CallCounts>,
+    pub counts: Option<Box<CallCounts>>,
 }
 
 /// The other side.

@@ -493,7 +493,7 @@ impl Control {
         let counts = self.threads.take().map(|threads| {
             let counters = Arc::clone(&threads.counters);
             self.ends = threads.stop();
-            view::call_counts(&counters)
+            Box::new(view::call_counts(&counters))
         });
         self.leave_room();
         self.path_key = None;

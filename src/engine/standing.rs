@@ -44,8 +44,8 @@ impl Snapshot {
 
     /// What the call with this number has sent, received and shown, once it is over.
     #[must_use]
-    pub fn counts_of(&self, call: CallNumber) -> Option<CallCounts> {
-        self.ended.as_ref().filter(|ended| ended.number == call)?.counts
+    pub fn counts_of(&self, call: CallNumber) -> Option<&CallCounts> {
+        self.ended.as_ref().filter(|ended| ended.number == call)?.counts.as_deref()
     }
 }
 

@@ -237,13 +237,13 @@ impl Shared {
 fn show_labels(mut pictures: SlotWriter<VideoFrame>, shared: &Shared) {
     let mut pool = PicturePool::new(POOL_PICTURES);
     shared.await_window(|| false);
-    let mut due = clock::now();
     for number in 0.. {
+        let begun = clock::now();
         if shared.over.load(Ordering::Acquire) {
             return;
         }
         if let Some(mut picture) = pool.acquire(PICTURE.0, PICTURE.1, Colour::default()) {
-            let (id, captured) = (FrameId(number), clock::now());
+            let (id, captured) = (FrameId(number), begun);
             let label = Label { id, captured };
             target::draw(label, &mut picture);
             lock(&shared.sightings).drawn(label);
@@ -251,8 +251,8 @@ fn show_labels(mut pictures: SlotWriter<VideoFrame>, shared: &Shared) {
             stamps.set(Stage::Captured, captured);
             pictures.write(VideoFrame { id, stamps, picture: pool.finish(picture) });
         }
-        due = due + hold(number);
-        sleep(due.since(clock::now()));
+        // After a stall nothing is made up for: each label stands for as long as it is said to.
+        sleep((begun + hold(number)).since(clock::now()));
     }
 }
 

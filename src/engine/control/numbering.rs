@@ -52,7 +52,7 @@ impl Numbering {
     }
 
     /// The call that is shown is over.
-    pub(super) fn end(&mut self, outcome: Outcome, talked_s: u64, counts: Option<CallCounts>) {
+    pub(super) fn end(&mut self, outcome: Outcome, talked_s: u64, counts: Option<Box<CallCounts>>) {
         self.ended = Some(EndedCall { number: self.current, outcome, talked_s, counts });
     }
 

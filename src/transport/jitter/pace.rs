@@ -67,7 +67,7 @@ impl Pacer {
     /// A packet lay here for so long before it was wanted; less than zero: it was wanted before it came, and was in time since
     /// nobody had asked yet.
     pub fn note(&mut self, slack_ms: f32) {
-        self.push(slack_ms);
+        self.push(slack_ms.max(-LATEST_MS));
     }
 
     /// A packet came `lateness` after it was wanted.
