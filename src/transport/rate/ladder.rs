@@ -29,7 +29,7 @@ const ROOM: Duration = Duration::from_secs(2);
 /// as before: that it fits is known.
 const LEFT: Duration = Duration::from_secs(30);
 const ROOM_AGAIN: Duration = Duration::from_millis(500);
-const AS_MUCH: f64 = 0.9;
+const AS_MUCH: f64 = 0.8;
 /// Detail is averaged over about so many frames.
 const DETAIL_FRAMES: f64 = 8.0;
 /// Of the newest so many pictures, when at least so many took longer than this share of their time the processor is too slow.
@@ -113,6 +113,8 @@ pub struct Ladder {
     /// Since when there is too little or enough, and the step nearest to this one that it would have been.
     short: Option<(Timestamp, usize)>,
     room: Option<(Timestamp, usize)>,
+    /// Since when a step that was left lately would fit again.
+    again: Option<Timestamp>,
     /// The last rate at which there was enough; and when a step was left, which, and at which rate.
     enough_bps: f64,
     left: Option<(Timestamp, usize, f64)>,
@@ -162,6 +164,7 @@ impl Ladder {
             times_s: VecDeque::with_capacity(JUDGED),
             short: None,
             room: None,
+            again: None,
             enough_bps: 0.0,
             left: None,
             rose: None,
@@ -228,13 +231,14 @@ impl Ladder {
         }
         let wanted = self.best(bps, TOO_COARSE);
         if wanted > self.at {
-            self.room = None;
+            (self.room, self.again) = (None, None);
             let (since, mildest) = self.short.map_or((now, wanted), |(since, mildest)| (since, mildest.min(wanted)));
             self.short = Some((since, mildest));
             return if now.since(since) >= SHORT { self.change(mildest, Limit::Path, bps, now) } else { None };
         }
         self.short = None;
         let wanted = self.best_with_room(bps);
+        self.again = self.fitted(wanted, bps).then(|| self.again.unwrap_or(now));
         if self.left.is_none_or(|(at, ..)| now.since(at) > LEFT) {
             (self.enough_bps, self.left) = (bps, None);
         }
@@ -244,16 +248,23 @@ impl Ladder {
         }
         let (since, mildest) = self.room.map_or((now, wanted), |(since, mildest)| (since, mildest.max(wanted)));
         self.room = Some((since, mildest));
-        // A rate that swings is not followed.
-        let known = self.left.filter(|_| self.regretted.is_none());
-        let is_known = known.is_some_and(|(_, left, left_bps)| mildest >= left && bps >= AS_MUCH * left_bps);
-        if now.since(since) < if is_known { ROOM_AGAIN } else { ROOM } {
+        let wanted = if self.again.is_some_and(|since| now.since(since) >= ROOM_AGAIN) {
+            wanted
+        } else if now.since(since) >= ROOM {
+            mildest
+        } else {
             return None;
-        }
+        };
         // What still keeps it from the top is what kept it there before.
-        let limit = if mildest == 0 { Limit::None } else { self.limit };
+        let limit = if wanted == 0 { Limit::None } else { self.limit };
         self.rose = Some(now);
-        self.change(mildest, limit, bps, now)
+        self.change(wanted, limit, bps, now)
+    }
+
+    /// Whether a step fitted such a rate not long ago. A rate that swings is not followed.
+    fn fitted(&self, step: usize, bps: f64) -> bool {
+        let left = self.left.filter(|_| self.regretted.is_none());
+        left.is_some_and(|(_, left, left_bps)| step >= left && bps >= AS_MUCH * left_bps)
     }
 
     fn change(&mut self, to: usize, limit: Limit, bps: f64, now: Timestamp) -> Option<Step> {
@@ -269,7 +280,7 @@ impl Ladder {
             self.left = None;
         }
         (self.at, self.limit) = (to, limit);
-        (self.short, self.room) = (None, None);
+        (self.short, self.room, self.again) = (None, None, None);
         self.times_s.clear();
         Some(self.step())
     }
