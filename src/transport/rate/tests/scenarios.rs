@@ -4,7 +4,7 @@ use super::bulk::Bulk;
 use std::time::Duration;
 
 use super::harness::{CAP_BPS, Call, MIN_BPS, World, after, capacity, link, percentile, start};
-use crate::sim::Outages;
+use crate::sim::{Outages, spec};
 
 /// Left out of the figures: the beginning.
 const SETTLED_S: f64 = 3.0;
@@ -192,6 +192,25 @@ fn two_calls_share_a_link() {
         println!("two calls, phase {phase}: {one:.0} and {other:.0} kb/s");
         let share = one / (one + other);
         assert!((0.4..0.6).contains(&share) && one + other > 1_600.0, "{phase}: {one} {other}");
+    }
+}
+
+/// Wi-Fi that lets through what has gathered, a few packets at once: nobody else is there.
+#[test]
+fn a_link_that_delivers_in_bursts_is_taken_for_no_shared_one() {
+    for (every_ms, packets) in [(10, 2), (20, 4), (30, 6)] {
+        let recording: String = (0..1_000 / every_ms)
+            .flat_map(|slot| std::iter::repeat_n(format!("{}\n", (slot + 1) * every_ms), packets))
+            .collect();
+        let config = spec::parse("up.trace=wifi,delay=20ms,queue=300ms", |_| Ok(recording.clone())).unwrap();
+        let mut world = World::new(&config, vec![Call::starting(start())]);
+        world.run_until(after(30.0));
+        let call = &world.calls[0];
+        let usable: f64 = capacity(&config, 30)[30..].iter().map(|bits| bits.min(CAP_BPS / 10.0)).sum();
+        let used = call.arrived_bits(after(3.0), after(30.0)) / usable;
+        let delay = percentile(call.signal_delay_ms(after(3.0)), 0.95);
+        println!("{packets} packets every {every_ms} ms: used {:.0} %, delay p95 {delay:.0} ms", used * 100.0);
+        assert!(used > 0.7 && delay < 120.0, "{every_ms}: {used} {delay}");
     }
 }
 
