@@ -171,8 +171,9 @@ impl CallBench {
         pair.talk(!self.one_way)?;
         begun.store(true, Ordering::Release);
         let measured = self.measure(&mut pair.caller, &mut pair.callee, &sight, &progress);
-        let company = guests.map(Guests::leave).transpose()?.flatten();
-        let measured = measured?;
+        let company = guests.map(Guests::leave).transpose();
+        // What ended the call itself comes first.
+        let (measured, company) = (measured?, company?.flatten());
         far.finish()?;
         if let Some((near, _)) = near {
             near.finish()?;

@@ -178,7 +178,7 @@ fn what_is_predicted_from_an_acknowledged_frame_needs_none_of_the_lost_ones() {
 }
 
 #[test]
-fn every_other_frame_from_what_has_arrived_costs_a_little_quality_and_no_keyframe() {
+fn every_other_frame_from_what_has_arrived_costs_some_quality_and_no_keyframe() {
     let (pictures, config) = (pictures(640, 360, 120), config(640, 360, 600));
     let quality = |every: usize| {
         let mut encoder = EncoderKind::Aom.open(&config).unwrap();

@@ -63,7 +63,7 @@ impl EngineHandle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::handle::{EndedCall, Peer};
+    use crate::engine::handle::{EndedCall, FrameCounts, Peer};
     use crate::media::Timestamp;
 
     #[test]
@@ -87,5 +87,15 @@ mod tests {
         assert_eq!(snapshot.standing_of(CallNumber(1)), Some(over));
         assert_eq!(snapshot.standing_of(CallNumber(2)), Some(Standing::Before));
         assert_eq!(snapshot.standing_of(CallNumber(0)), None);
+    }
+
+    #[test]
+    fn what_a_call_counted_is_known_after_it_and_of_no_other() {
+        let frames = FrameCounts { sent: 120, ..FrameCounts::default() };
+        let counts = Some(Box::new(CallCounts { frames, ..CallCounts::default() }));
+        let ended = EndedCall { number: CallNumber(1), outcome: Outcome::PeerHungUp, talked_s: 7, counts };
+        let snapshot = Snapshot { call_number: CallNumber(2), ended: Some(ended), ..Snapshot::default() };
+        assert_eq!(snapshot.counts_of(CallNumber(1)).map(|counts| counts.frames), Some(frames));
+        assert_eq!(snapshot.counts_of(CallNumber(2)), None);
     }
 }

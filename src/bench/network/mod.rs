@@ -97,6 +97,7 @@ impl Run {
             }
             Err(BenchError::Ended(why)) => Ok(self.broken(&why)),
             Err(BenchError::Pair(error)) => Ok(self.broken(&error.to_string())),
+            Err(error @ BenchError::Company(..)) => Ok(self.broken(&error.to_string())),
             Err(error) => Err(error),
         }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::RateLimits;
 use super::sent::{Arrival, News};
+use super::video::BESIDE_BPS;
 use crate::media::Timestamp;
 
 /// Share of the capacity that is asked for.
@@ -31,8 +32,9 @@ const DRAINED: Duration = Duration::from_millis(800);
 /// Memory of the pairs that measure the capacity, and how long the result is good for when no more come.
 const MEMORY_S: f64 = 0.15;
 const REMEMBERED: Duration = Duration::from_secs(30);
-/// Bits of pairs that make a measurement.
+/// From this age on it is an old one.
 const OLD: Duration = Duration::from_millis(500);
+/// Bits of pairs that make a measurement.
 const ENOUGH_BITS: f64 = 4_000.0;
 /// Packets sent within this time of each other are a pair.
 const PAIR: Duration = Duration::from_millis(1);
@@ -56,6 +58,8 @@ const USED: f64 = 1.5;
 /// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
 const CONTENDED_SHARE: f64 = 0.85;
 const CONTENDED: Duration = Duration::from_secs(8);
+/// It has to be found so often: a rate that falls looks like that once or twice, and so does a stall.
+const SURELY_SHARED: u32 = 3;
 /// What is given up at most in one such episode, so that whoever is pressed most does not give up all.
 const EPISODE: Duration = Duration::from_millis(300);
 const MAKING_WAY: f64 = 0.25;
@@ -98,10 +102,19 @@ pub struct Estimator {
     updated: Option<Timestamp>,
     /// When a queue was last drained, and the rate at which there would have been none.
     drained: Option<(Timestamp, f64)>,
-    /// When a link was last found to be shared, and what arrived then.
-    contended: Option<(Timestamp, f64)>,
+    contended: Option<Contended>,
     foreign: Option<Foreign>,
     cut: Timestamp,
+}
+
+/// A link that seems to be shared.
+#[derive(Clone, Copy, Debug)]
+struct Contended {
+    /// When it last did, and what arrived then, in bits a second.
+    at: Timestamp,
+    bps: f64,
+    /// How often it has, each not long after the one before.
+    times: u32,
 }
 
 /// A queue that seems to be one of others.
@@ -319,21 +332,27 @@ impl Estimator {
         }
         let busy = self.arriving_bps(STANDING).zip(self.capacity_of_last(FRESH));
         if let Some((busy_bps, _)) = busy.filter(|(busy, capacity)| *busy < CONTENDED_SHARE * capacity) {
-            self.contended = Some((now, busy_bps));
+            let before = self.contended.filter(|before| now.since(before.at) < CONTENDED);
+            self.contended =
+                Some(Contended { at: now, bps: busy_bps, times: before.map_or(1, |it| it.times.saturating_add(1)) });
         }
     }
 
     /// Standing queue that is left alone: on a shared link more of it by who has less of that, or whoever's frames come first each
     /// time, and so find the least queue, would take all.
     fn tolerated_s(&self, now: Timestamp) -> f64 {
-        let contended = self.contended.filter(|(at, _)| now.since(*at) < CONTENDED);
-        let share = contended.zip(self.capacity_bps()).map(|(_, capacity_bps)| self.target_bps / capacity_bps);
+        let share = self.shared(now).zip(self.capacity_bps()).map(|(_, capacity_bps)| self.target_bps / capacity_bps);
         QUEUE_S + share.map_or(0.0, |share| SHARED_QUEUE_S * (1.0 - share).clamp(0.0, 1.0))
     }
 
     /// What passed of ours when the link was found to be shared, in the episode that goes on.
     fn making_way_bps(&self, now: Timestamp) -> Option<f64> {
-        self.contended.filter(|(at, _)| now.since(*at) < EPISODE).map(|(_, bps)| bps)
+        self.contended.filter(|it| now.since(it.at) < EPISODE).map(|it| it.bps)
+    }
+
+    /// What last passed of ours on a link that is surely shared.
+    fn shared(&self, now: Timestamp) -> Option<f64> {
+        self.contended.filter(|it| it.times >= SURELY_SHARED && now.since(it.at) < CONTENDED).map(|it| it.bps)
     }
 
     /// Falls to what passes, less what lets the queue go.
@@ -346,8 +365,7 @@ impl Estimator {
 
     fn growth_bps(&self, capacity: Option<f64>, elapsed_s: f64) -> f64 {
         let is_old = self.capacity.zip(self.updated).is_none_or(|((at, _), now)| now.since(at) > OLD);
-        let contended = self.contended.zip(self.updated).filter(|((at, _), now)| now.since(*at) < CONTENDED);
-        let known_bps = contended.map_or(f64::INFINITY, |((_, bps), _)| bps);
+        let known_bps = self.updated.and_then(|now| self.shared(now)).unwrap_or(f64::INFINITY);
         let wanted = match capacity.map(|capacity_bps| capacity_bps * SHARE) {
             Some(goal_bps) if goal_bps > self.target_bps => {
                 let quickly = (goal_bps.min(known_bps) - self.target_bps).max(0.0);
@@ -362,9 +380,9 @@ impl Estimator {
         wanted.min(self.target_bps * elapsed_s / GROWTH_S)
     }
 
-    /// Whether about as much arrives as may be sent: what is not tried is not known to pass.
+    /// Whether about as much arrives as may be sent, be there sound or not: what is not tried is not known to pass.
     fn is_used(&self) -> bool {
-        self.arriving_bps(ARRIVING).is_none_or(|arriving_bps| self.target_bps < USED * arriving_bps)
+        self.arriving_bps(ARRIVING).is_none_or(|arriving_bps| self.target_bps < USED * arriving_bps + BESIDE_BPS)
     }
 
     /// Whether nothing arrived for a while, although sound comes all the time: then the link stood still.

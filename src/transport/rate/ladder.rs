@@ -113,7 +113,7 @@ pub struct Ladder {
     /// Since when there is too little or enough, and the step nearest to this one that it would have been.
     short: Option<(Timestamp, usize)>,
     room: Option<(Timestamp, usize)>,
-    /// Since when a step that was left lately would fit again.
+    /// Since when there is enough and as much as there was where a step was left lately.
     again: Option<Timestamp>,
     /// The last rate at which there was enough; and when a step was left, which, and at which rate.
     enough_bps: f64,
@@ -238,18 +238,20 @@ impl Ladder {
         }
         self.short = None;
         let wanted = self.best_with_room(bps);
-        self.again = self.fitted(wanted, bps).then(|| self.again.unwrap_or(now));
         if self.left.is_none_or(|(at, ..)| now.since(at) > LEFT) {
             (self.enough_bps, self.left) = (bps, None);
         }
         if wanted >= self.at {
-            self.room = None;
+            (self.room, self.again) = (None, None);
             return None;
         }
+        let fitted = self.fitted(bps);
+        self.again = fitted.map(|_| self.again.unwrap_or(now));
         let (since, mildest) = self.room.map_or((now, wanted), |(since, mildest)| (since, mildest.max(wanted)));
         self.room = Some((since, mildest));
-        let wanted = if self.again.is_some_and(|since| now.since(since) >= ROOM_AGAIN) {
-            wanted
+        let is_back = self.again.is_some_and(|since| now.since(since) >= ROOM_AGAIN);
+        let wanted = if let Some(left) = fitted.filter(|_| is_back) {
+            wanted.max(left)
         } else if now.since(since) >= ROOM {
             mildest
         } else {
@@ -261,10 +263,10 @@ impl Ladder {
         self.change(wanted, limit, bps, now)
     }
 
-    /// Whether a step fitted such a rate not long ago. A rate that swings is not followed.
-    fn fitted(&self, step: usize, bps: f64) -> bool {
+    /// The step that fitted such a rate not long ago. A rate that swings is not followed.
+    fn fitted(&self, bps: f64) -> Option<usize> {
         let left = self.left.filter(|_| self.regretted.is_none());
-        left.is_some_and(|(_, left, left_bps)| step >= left && bps >= AS_MUCH * left_bps)
+        left.filter(|(_, _, left_bps)| bps >= AS_MUCH * left_bps).map(|(_, left, _)| left)
     }
 
     fn change(&mut self, to: usize, limit: Limit, bps: f64, now: Timestamp) -> Option<Step> {

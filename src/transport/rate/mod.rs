@@ -70,8 +70,9 @@ pub struct RateController {
     limits: RateLimits,
     sent: SentLog,
     estimator: Estimator,
-    /// A report has come on this way.
+    /// A report has come on this way, and on any.
     heard: bool,
+    begun: bool,
     /// When the next report is missed.
     silent_at: Option<Timestamp>,
     last_frame: Option<Timestamp>,
@@ -100,6 +101,7 @@ impl RateController {
             sent,
             estimator,
             heard: false,
+            begun: false,
             silent_at: None,
             last_frame: None,
             last_report: None,
@@ -130,13 +132,14 @@ impl RateController {
         }
         if let Some(Interruption { before_bps, ended: ended @ None }) = &mut self.interruption {
             *ended = Some(now);
+            // Until a report has come of what follows: one may just have gone.
             let unknown_s = (self.estimator.round_trip().unwrap_or(FIRST_ROUND_TRIP) + ALLOWANCE * 2).as_secs_f64();
             self.estimator.handle_end_of_silence((*before_bps / 2.0).min(UNKNOWN_BITS / unknown_s));
             // What was lost in the silence says nothing about what passes now.
             news.lost = 0;
         }
         self.estimator.handle_news(&news, now);
-        (self.heard, self.silent) = (true, false);
+        (self.heard, self.begun, self.silent) = (true, true, false);
         self.last_report = Some(now);
         self.silent_at = Some(now + self.patience());
     }
@@ -146,7 +149,7 @@ impl RateController {
         self.estimator.handle_path();
         self.sent.forget();
         self.heard = false;
-        self.silent_at = None;
+        (self.silent_at, self.last_report) = (None, None);
         // A way that is left since it stopped says no more about the rate than a link that does.
         self.interruption = self.interruption.filter(|interruption| interruption.ended.is_none());
     }
@@ -222,16 +225,18 @@ impl RateController {
     #[must_use]
     pub fn frame_bytes(&self, frame: Duration, waiting: usize, now: Timestamp) -> usize {
         let usual = self.target_bps() / 8.0 * frame.as_secs_f64();
-        let most = if self.last_report.is_some() { usize::MAX } else { FIRST_WINDOW };
+        let least = self.limits.min_bps / 8.0 * frame.as_secs_f64();
+        let most = if self.begun { usize::MAX } else { FIRST_WINDOW };
         let window = self.window_bytes(frame).min(most);
         let free = window.saturating_sub(self.sent.in_flight_bytes() + waiting) as f64;
-        if free >= usual * LEAST_FRAME {
+        // With less than the least the encoder could do nothing.
+        if free >= least.max(usual * LEAST_FRAME) {
             return free.min(usual) as usize;
         }
         let is_quiet = self.last_frame.is_none_or(|at| now.since(at) > PROBE);
         let is_heard = self.last_report.is_none_or(|at| now.since(at) < GIVEN_UP);
         let is_open = self.last_report.is_some_and(|at| now.since(at) < PROBE);
-        let probe = self.limits.min_bps / 8.0 * frame.as_secs_f64() * if is_open { 1.0 } else { PROBE_SIZE };
+        let probe = least * if is_open { 1.0 } else { PROBE_SIZE };
         if is_quiet && is_heard { probe as usize } else { 0 }
     }
 

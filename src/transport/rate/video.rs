@@ -1,7 +1,7 @@
 //! What of a call's rate is left for video, once sound, reports and headers have theirs.
 
 /// Sound, reports, and what is added to each frame, with all headers, in bits a second.
-const BESIDE_BPS: f64 = 110_000.0;
+pub(super) const BESIDE_BPS: f64 = 110_000.0;
 /// What headers and padding add to video.
 const OVERHEAD: f64 = 1.12;
 /// Video of less than this is not worth encoding, in kb/s.

@@ -195,9 +195,27 @@ fn two_calls_share_a_link() {
     }
 }
 
-/// Wi-Fi that lets through what has gathered, a few packets at once: nobody else is there.
 #[test]
-fn a_link_that_delivers_in_bursts_is_taken_for_no_shared_one() {
+fn three_calls_share_a_link() {
+    for phase in 0..4 {
+        let config = link("up.rate=2mbit,delay=20ms,queue=300ms");
+        let later = |seconds: f64, place: i32| Call::starting(after(seconds + 0.0137 * f64::from(phase * place)));
+        let mut world = World::new(&config, vec![Call::starting(start()), later(5.0, 1), later(10.0, 2)]);
+        world.run_until(after(60.0));
+        let kbps = [0, 1, 2].map(|at: usize| world.calls[at].arrived_bits(after(30.0), after(60.0)) / 30e3);
+        let delay =
+            world.calls.iter().map(|call| percentile(call.signal_delay_ms(after(30.0)), 0.95)).fold(0.0, f64::max);
+        println!("three calls, phase {phase}: {kbps:.0?} kb/s, delay p95 {delay:.0} ms");
+        assert!(
+            kbps.iter().all(|kbps| *kbps > 400.0) && kbps.iter().sum::<f64>() > 1_600.0 && delay < 200.0,
+            "{kbps:?}"
+        );
+    }
+}
+
+/// Wi-Fi that lets through what has gathered, a few packets at once.
+#[test]
+fn a_link_that_delivers_in_bursts_is_used() {
     for (every_ms, packets) in [(10, 2), (20, 4), (30, 6)] {
         let recording: String = (0..1_000 / every_ms)
             .flat_map(|slot| std::iter::repeat_n(format!("{}\n", (slot + 1) * every_ms), packets))
