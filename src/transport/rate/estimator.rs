@@ -58,8 +58,9 @@ const USED: f64 = 1.5;
 /// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
 const CONTENDED_SHARE: f64 = 0.85;
 const CONTENDED: Duration = Duration::from_secs(8);
-/// It has to be found so often: a rate that falls looks like that once or twice, and so does a stall.
-const SURELY_SHARED: u32 = 3;
+/// Weight of the newest in the mean of what is looked at for that: a rate that falls looks like that once or twice, and so does a
+/// receiver that stalls for 20 ms.
+const NEWEST: f64 = 0.2;
 /// What is given up at most in one such episode, so that whoever is pressed most does not give up all.
 const EPISODE: Duration = Duration::from_millis(300);
 const MAKING_WAY: f64 = 0.25;
@@ -103,6 +104,8 @@ pub struct Estimator {
     /// When a queue was last drained, and the rate at which there would have been none.
     drained: Option<(Timestamp, f64)>,
     contended: Option<Contended>,
+    /// Share of what the link lets through that is ours, while a queue surely stands: a mean.
+    own: f64,
     foreign: Option<Foreign>,
     cut: Timestamp,
 }
@@ -113,8 +116,6 @@ struct Contended {
     /// When it last did, and what arrived then, in bits a second.
     at: Timestamp,
     bps: f64,
-    /// How often it has, each not long after the one before.
-    times: u32,
 }
 
 /// A queue that seems to be one of others.
@@ -148,6 +149,7 @@ impl Estimator {
             updated: None,
             drained: None,
             contended: None,
+            own: 1.0,
             foreign: None,
             cut: Timestamp::ZERO,
         }
@@ -330,11 +332,14 @@ impl Estimator {
         if self.making_way_bps(now).is_some() || self.has_stalled() {
             return;
         }
-        let busy = self.arriving_bps(STANDING).zip(self.capacity_of_last(FRESH));
-        if let Some((busy_bps, _)) = busy.filter(|(busy, capacity)| *busy < CONTENDED_SHARE * capacity) {
-            let before = self.contended.filter(|before| now.since(before.at) < CONTENDED);
-            self.contended =
-                Some(Contended { at: now, bps: busy_bps, times: before.map_or(1, |it| it.times.saturating_add(1)) });
+        let Some((busy_bps, capacity_bps)) = self.arriving_bps(STANDING).zip(self.capacity_of_last(FRESH)) else {
+            return;
+        };
+        let own = (busy_bps / capacity_bps).min(1.0);
+        let before = if self.contended.is_some_and(|it| now.since(it.at) < CONTENDED) { self.own } else { 1.0 };
+        self.own = before + (own - before) * NEWEST;
+        if own < CONTENDED_SHARE {
+            self.contended = Some(Contended { at: now, bps: busy_bps });
         }
     }
 
@@ -352,7 +357,7 @@ impl Estimator {
 
     /// What last passed of ours on a link that is surely shared.
     fn shared(&self, now: Timestamp) -> Option<f64> {
-        self.contended.filter(|it| it.times >= SURELY_SHARED && now.since(it.at) < CONTENDED).map(|it| it.bps)
+        self.contended.filter(|it| self.own < CONTENDED_SHARE && now.since(it.at) < CONTENDED).map(|it| it.bps)
     }
 
     /// Falls to what passes, less what lets the queue go.
