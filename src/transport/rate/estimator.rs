@@ -58,9 +58,11 @@ const USED: f64 = 1.5;
 /// what arrived then, and by the step alone beyond it: who grew towards the whole of the link would only fill it again.
 const CONTENDED_SHARE: f64 = 0.85;
 const CONTENDED: Duration = Duration::from_secs(8);
-/// Weight of the newest in the mean of what is looked at for that: a rate that falls looks like that once or twice, and so does a
-/// receiver that stalls for 20 ms.
+/// It is sure when the mean of that share is as low, in which the newest has this weight: a rate that falls looks shared once or
+/// twice, and so does a receiver that stalls for 20 ms.
 const NEWEST: f64 = 0.2;
+/// A link that lets so many times as much through as then is another one.
+const FASTER: f64 = 2.0;
 /// What is given up at most in one such episode, so that whoever is pressed most does not give up all.
 const EPISODE: Duration = Duration::from_millis(300);
 const MAKING_WAY: f64 = 0.25;
@@ -113,9 +115,10 @@ pub struct Estimator {
 /// A link that seems to be shared.
 #[derive(Clone, Copy, Debug)]
 struct Contended {
-    /// When it last did, and what arrived then, in bits a second.
+    /// When it last did, and what arrived then and might have, in bits a second.
     at: Timestamp,
     bps: f64,
+    capacity_bps: f64,
 }
 
 /// A queue that seems to be one of others.
@@ -339,7 +342,7 @@ impl Estimator {
         let before = if self.contended.is_some_and(|it| now.since(it.at) < CONTENDED) { self.own } else { 1.0 };
         self.own = before + (own - before) * NEWEST;
         if own < CONTENDED_SHARE {
-            self.contended = Some(Contended { at: now, bps: busy_bps });
+            self.contended = Some(Contended { at: now, bps: busy_bps, capacity_bps });
         }
     }
 
@@ -355,9 +358,11 @@ impl Estimator {
         self.contended.filter(|it| now.since(it.at) < EPISODE).map(|it| it.bps)
     }
 
-    /// What last passed of ours on a link that is surely shared.
+    /// What last passed of ours on a link that is surely shared. One that has become faster has more for us, whoever else is there.
     fn shared(&self, now: Timestamp) -> Option<f64> {
-        self.contended.filter(|it| self.own < CONTENDED_SHARE && now.since(it.at) < CONTENDED).map(|it| it.bps)
+        let contended = self.contended.filter(|it| self.own < CONTENDED_SHARE && now.since(it.at) < CONTENDED)?;
+        let is_faster = self.capacity_bps().is_some_and(|bps| bps > FASTER * contended.capacity_bps);
+        (!is_faster).then_some(contended.bps)
     }
 
     /// Falls to what passes, less what lets the queue go.
