@@ -149,7 +149,7 @@ impl RateController {
         self.estimator.handle_path();
         self.sent.forget();
         self.heard = false;
-        (self.silent_at, self.last_report) = (None, None);
+        self.silent_at = None;
         // A way that is left since it stopped says no more about the rate than a link that does.
         self.interruption = self.interruption.filter(|interruption| interruption.ended.is_none());
     }
