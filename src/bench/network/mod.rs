@@ -96,8 +96,7 @@ impl Run {
                 Ok(Done { cell: Cell::new(self, Ok(call), recovery), section })
             }
             Err(BenchError::Ended(why)) => Ok(self.broken(&why)),
-            Err(BenchError::Pair(error)) => Ok(self.broken(&error.to_string())),
-            Err(error @ BenchError::Company(..)) => Ok(self.broken(&error.to_string())),
+            Err(error @ (BenchError::Pair(_) | BenchError::Company(..))) => Ok(self.broken(&error.to_string())),
             Err(error) => Err(error),
         }
     }

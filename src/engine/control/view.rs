@@ -99,6 +99,7 @@ impl Control {
                 let (peer_microphone_on, peer_camera_on) = machine.peer_switches();
                 let own_root = self.identity.as_ref().map_or([0; 32], Identity::root);
                 let (path, path_changes) = self.view_path(machine.is_reconnecting());
+                let counters = self.threads.as_ref().map(|threads| &*threads.counters);
                 self.call = CallView::Active(Box::new(ActiveView {
                     peer: peer(parties),
                     since,
@@ -115,17 +116,13 @@ impl Control {
                     key_age_s: clock::now().since(machine.refreshed()).as_secs(),
                     encoder: self.threads.as_ref().map_or("", |threads| threads.encoder.name()),
                     sending: self.threads.as_ref().map(sending).unwrap_or_default(),
-                    frames: self.threads.as_ref().map(|threads| frame_counts(&threads.counters)).unwrap_or_default(),
-                    traffic: self.threads.as_ref().map(|threads| traffic_counts(&threads.counters)).unwrap_or_default(),
+                    frames: counters.map(frame_counts).unwrap_or_default(),
+                    traffic: counters.map(traffic_counts).unwrap_or_default(),
                     address_hidden: self.hides_address(),
                     round_trips_ms: self.round_trips_ms(),
-                    clock: self.threads.as_ref().and_then(|it| it.counters.peer_clock.offset(clock::now())),
+                    clock: counters.and_then(|counters| counters.peer_clock.offset(clock::now())),
                     queues: self.threads.as_ref().map(CallThreads::queues).unwrap_or_default(),
-                    sound: self
-                        .threads
-                        .as_ref()
-                        .map(|threads| threads.counters.sound.view(clock::now()))
-                        .unwrap_or_default(),
+                    sound: counters.map(|counters| counters.sound.view(clock::now())).unwrap_or_default(),
                 }));
             }
         }

@@ -70,9 +70,8 @@ pub struct RateController {
     limits: RateLimits,
     sent: SentLog,
     estimator: Estimator,
-    /// A report has come on this way, and on any.
+    /// A report has come on this way.
     heard: bool,
-    begun: bool,
     /// When the next report is missed.
     silent_at: Option<Timestamp>,
     last_frame: Option<Timestamp>,
@@ -101,7 +100,6 @@ impl RateController {
             sent,
             estimator,
             heard: false,
-            begun: false,
             silent_at: None,
             last_frame: None,
             last_report: None,
@@ -139,7 +137,7 @@ impl RateController {
             news.lost = 0;
         }
         self.estimator.handle_news(&news, now);
-        (self.heard, self.begun, self.silent) = (true, true, false);
+        (self.heard, self.silent) = (true, false);
         self.last_report = Some(now);
         self.silent_at = Some(now + self.patience());
     }
@@ -226,7 +224,7 @@ impl RateController {
     pub fn frame_bytes(&self, frame: Duration, waiting: usize, now: Timestamp) -> usize {
         let usual = self.target_bps() / 8.0 * frame.as_secs_f64();
         let least = self.limits.min_bps / 8.0 * frame.as_secs_f64();
-        let most = if self.begun { usize::MAX } else { FIRST_WINDOW };
+        let most = if self.last_report.is_some() { usize::MAX } else { FIRST_WINDOW };
         let window = self.window_bytes(frame).min(most);
         let free = window.saturating_sub(self.sent.in_flight_bytes() + waiting) as f64;
         // With less than the least the encoder could do nothing.
